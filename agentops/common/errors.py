@@ -1,0 +1,70 @@
+"""Every error the product raises on purpose.
+
+AgentOpsError
+├── NotFoundError
+├── InvalidInputError
+│   └── TooLargeError
+├── ConflictError
+│   ├── IllegalMoveError
+│   └── IdempotencyConflictError
+├── NotAllowedError
+├── NotAuthenticatedError
+└── UnavailableError
+
+`code` is stable and documented in docs/reference/errors.md; `http_status` is what the API answers.
+"""
+
+from typing import Any, ClassVar
+
+
+class AgentOpsError(Exception):
+    """An error with a stable code, a sentence that says what to do, and data for machines."""
+
+    code: ClassVar[str] = "internal"
+    http_status: ClassVar[int] = 500
+    title: ClassVar[str] = "Something went wrong"
+
+    def __init__(self, detail: str = "", **data: Any) -> None:
+        super().__init__(detail or self.title)
+        self.detail = detail or self.title
+        self.data = data
+
+
+class NotFoundError(AgentOpsError):
+    code, http_status, title = "not_found", 404, "Not found"
+
+
+class InvalidInputError(AgentOpsError):
+    """Input that does not fit; `data["errors"]` lists `{"pointer", "message"}` where known."""
+
+    code, http_status, title = "invalid_input", 422, "The input does not fit"
+
+
+class TooLargeError(InvalidInputError):
+    code, http_status, title = "too_large", 413, "Too large"
+
+
+class ConflictError(AgentOpsError):
+    code, http_status, title = "conflict", 409, "It changed meanwhile"
+
+
+class IllegalMoveError(ConflictError):
+    """A verb that the run's status does not allow; `data["legal"]` names those it does."""
+
+    code, title = "illegal_move", "Not possible in this status"
+
+
+class IdempotencyConflictError(ConflictError):
+    code, title = "idempotency_conflict", "The same idempotency key was used with another request"
+
+
+class NotAllowedError(AgentOpsError):
+    code, http_status, title = "not_allowed", 403, "Not allowed"
+
+
+class NotAuthenticatedError(AgentOpsError):
+    code, http_status, title = "not_authenticated", 401, "Sign in or send a token"
+
+
+class UnavailableError(AgentOpsError):
+    code, http_status, title = "unavailable", 503, "Temporarily unavailable"

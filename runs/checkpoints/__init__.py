@@ -1,0 +1,1 @@
+"""How states are encoded, chained, stored and rebuilt."""

@@ -1,0 +1,54 @@
+"""Message authentication codes that tie each stored value to its run, its place and what came before it.
+
+Copying, reordering, editing or truncating rows is detected: a checkpoint's hash covers its parent's, and the
+run row holds the hash of the head. Source: DESIGN 10, PROTOCOL 25.
+"""
+
+import hmac
+import struct
+from uuid import UUID
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from runs.checkpoints.codec import Encoded
+
+NO_PARENT = b""
+
+
+class IntegrityError(Exception):
+    """Stored bytes that are not what was written; `seq` is the step whose row fails."""
+
+    def __init__(self, run_id: UUID, seq: int, what: str) -> None:
+        super().__init__(f"{what} of run {run_id} at step {seq} fails its integrity check")
+        self.run_id = run_id
+        self.seq = seq
+
+
+def checkpoint_hash(team_id: UUID, run_id: UUID, seq: int, parent_hash: bytes, encoded: Encoded) -> bytes:
+    """Return the 32-byte hash of a checkpoint; seq 0 is the genesis, made of the run's input."""
+    return _mac(b"checkpoint", team_id, run_id, seq, parent_hash, encoded.codec, encoded.body)
+
+
+def outcome_mac(team_id: UUID, run_id: UUID, seq: int, request_hash: bytes, codec: int, body: bytes) -> bytes:
+    """Return the 32-byte code of an action's outcome."""
+    return _mac(b"outcome", team_id, run_id, seq, request_hash, codec, body)
+
+
+def same(left: bytes | memoryview, right: bytes | memoryview) -> bool:
+    """Compare two codes in constant time."""
+    return hmac.compare_digest(bytes(left), bytes(right))
+
+
+def _mac(label: bytes, team_id: UUID, run_id: UUID, seq: int, link: bytes, codec: int, body: bytes) -> bytes:
+    head = struct.pack(">B16s16sqBB", len(label), team_id.bytes, run_id.bytes, seq, len(link), codec)
+    return hmac.digest(_key(), b"".join((label, head, link, body)), "sha256")
+
+
+def _key() -> bytes:
+    key: str = settings.INTEGRITY_KEY
+    if not key:
+        raise ImproperlyConfigured(
+            "AGENTOPS_INTEGRITY_KEY is not set; every process of an installation needs the same one"
+        )
+    return key.encode()

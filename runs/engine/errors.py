@@ -1,0 +1,94 @@
+"""Errors of the engine and of the code that it runs.
+
+EngineError
+├── ProgramError            a program that cannot be loaded: no start node, a doubled name
+├── UpdateError             a declared update that does not fit the state
+├── CommandError            a node returned what is not a command, or named a node that is not there
+├── NondeterminismError     a node ran again and asked for another action than the journal holds
+├── TooManyActionsError     more actions in one node than allowed
+├── ToolError               raised by a tool: says whether trying again may help, and when
+└── ActionFailedError       raised to the node when an action has failed for good; it may be caught
+"""
+
+from typing import ClassVar
+
+
+class EngineError(Exception):
+    """An error with a stable `code`; `retryable` says whether the same attempt may succeed later."""
+
+    code: ClassVar[str] = "engine_error"
+    retryable: bool = False
+
+
+class ProgramError(EngineError):
+    code = "program_invalid"
+
+
+class UpdateError(EngineError):
+    """A declared update that does not fit the state at `pointer`."""
+
+    code = "update_invalid"
+
+    def __init__(self, op: str, pointer: str, reason: str) -> None:
+        super().__init__(f"cannot {op} at {pointer!r}: {reason}")
+        self.pointer = pointer
+
+
+class CommandError(EngineError):
+    code = "command_invalid"
+
+
+class NondeterminismError(EngineError):
+    """The node asked for another action than the one recorded at the same place (PROTOCOL 13)."""
+
+    code = "nondeterminism"
+
+    def __init__(self, ordinal: int, expected: str, received: str) -> None:
+        super().__init__(
+            f"action {ordinal} of this node was recorded as {expected}, but the code now asks for {received}; "
+            "fork from the last checkpoint to run the changed code"
+        )
+        self.expected = expected
+        self.received = received
+
+
+class TooManyActionsError(EngineError):
+    code = "too_many_actions"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"a node may do at most {limit} actions; split the work over several nodes with Goto, "
+            "or over child runs with map_children"
+        )
+
+
+class ToolError(EngineError):
+    """What a tool raises; `retry_after_seconds` is what the other side asked for."""
+
+    code = "tool_error"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str = "tool_error",
+        retryable: bool = True,
+        retry_after_seconds: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.error_code = code
+        self.retryable = retryable
+        self.retry_after_seconds = retry_after_seconds
+
+
+class ActionFailedError(EngineError):
+    """An action failed after all its attempts; a node may catch it and go another way."""
+
+    code = "action_failed"
+    retryable = True
+
+    def __init__(self, name: str, error_code: str, message: str, attempts: int) -> None:
+        super().__init__(f"{name} failed after {attempts} attempt{'s' * (attempts != 1)}: {message}")
+        self.name = name
+        self.error_code = error_code
+        self.attempts = attempts

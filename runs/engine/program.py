@@ -1,0 +1,98 @@
+"""Programs: named nodes that a run walks through."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar, overload
+
+from agentops.common.types import JsonObject
+from runs.engine.commands import Command
+from runs.engine.context import Context
+from runs.engine.errors import CommandError, ProgramError
+from runs.engine.retry import RetryPolicy
+
+NodeFunction = Callable[[Any, Context, Any], Command]
+F = TypeVar("F", bound=Callable[..., Command])
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One named node: its function and what happens when it raises."""
+
+    name: str
+    function: NodeFunction
+    is_start: bool
+    retry: RetryPolicy
+
+
+@overload
+def node(function: F) -> F: ...
+@overload
+def node(*, start: bool = False, retry: RetryPolicy | None = None) -> Callable[[F], F]: ...
+def node(function: Any = None, *, start: bool = False, retry: RetryPolicy | None = None) -> Any:
+    """Mark a method `(self, ctx, state) -> Command` as a node of its program.
+
+    Args:
+        function: the method, when used without parentheses.
+        start: whether runs begin here; exactly one node of a program does.
+        retry: what happens when the node raises; by default 3 tries with back-off.
+    """
+
+    def mark(method: Any) -> Any:
+        method.__agentops_node__ = (start, retry or RetryPolicy(max_attempts=3))
+        return method
+
+    return mark(function) if function else mark
+
+
+class Program:
+    """The code of an agent: subclass it, name it, and give it nodes.
+
+    `version` is declared by hand: runs are pinned to it (PROTOCOL 26). `input_schema` is a JSON Schema of an
+    object; the input is the first state.
+    """
+
+    name: ClassVar[str] = ""
+    version: ClassVar[str] = "1"
+    title: ClassVar[str] = ""
+    description: ClassVar[str] = ""
+    input_schema: ClassVar[JsonObject] = {"type": "object"}
+    nodes: ClassVar[dict[str, Node]] = {}
+    start: ClassVar[str] = ""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls.nodes = {found.name: found for base in reversed(cls.__mro__) for found in _nodes_of(base)}
+        starts = [name for name, found in cls.nodes.items() if found.is_start]
+        if not cls.name:
+            raise ProgramError(f"{cls.__qualname__} needs a name")
+        if len(starts) != 1:
+            raise ProgramError(
+                f"program {cls.name!r} needs exactly one @node(start=True), it has {len(starts)}"
+            )
+        cls.start = starts[0]
+
+    def title_of(self, state: Any) -> str:
+        """Return what people call this run; override to say more than the agent's name."""
+        return self.title or self.name
+
+    def run_node(self, name: str, ctx: Context, state: Any) -> Command:
+        """Return what the node says comes next.
+
+        Raises: CommandError when it returns something else, or names a node that does not exist.
+        """
+        command = self.nodes[name].function(self, ctx, state)
+        if not isinstance(command, Command):
+            raise CommandError(
+                f"node {name!r} returned {type(command).__name__}; return Goto, Sleep, Finish or Fail"
+            )
+        following = getattr(command, "node", None)
+        if following is not None and following not in self.nodes:
+            raise CommandError(
+                f"node {name!r} goes to {following!r}, but there are only {', '.join(self.nodes)}"
+            )
+        return command
+
+
+def _nodes_of(cls: type) -> list[Node]:
+    marked = [(name, member) for name, member in vars(cls).items() if hasattr(member, "__agentops_node__")]
+    return [Node(name, member, *member.__agentops_node__) for name, member in marked]

@@ -1,0 +1,11 @@
+"""Tables of the kernel: columns, constraints and indexes; no verbs."""
+
+from runs.models.agent import Agent, AgentVersion
+from runs.models.run import Run
+from runs.models.step import Attempt, Checkpoint, Intent, LogLine, Outcome, Step
+from runs.models.worker import ClockBeat, Worker
+
+__all__ = [
+    "Agent", "AgentVersion", "Attempt", "Checkpoint", "ClockBeat", "Intent", "LogLine", "Outcome", "Run", "Step",
+    "Worker",
+]  # fmt: skip

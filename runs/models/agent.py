@@ -1,0 +1,51 @@
+from typing import ClassVar
+
+from django.db import models
+from django.db.models.functions import Now
+
+from agentops.accounts.models import Team
+from agentops.common.ids import new_id
+
+
+class Agent(models.Model):
+    """A definition that runs are started from."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="agents")
+    slug = models.SlugField(max_length=100)
+    title = models.CharField(max_length=200)
+    description = models.TextField(blank=True)
+    queue = models.CharField(max_length=100, default="default")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["team", "slug"], name="agent_slug_once")]
+
+    def __str__(self) -> str:
+        return self.slug
+
+
+class AgentVersion(models.Model):
+    """An immutable version of an agent; a run pins one.
+
+    `program` and `program_version` identify the code (PROTOCOL 26); `source_hash` is information.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="+")
+    agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="versions")
+    number = models.PositiveIntegerField()
+    program = models.CharField(max_length=200)
+    program_version = models.CharField(max_length=50)
+    source_hash = models.CharField(max_length=64)
+    input_schema = models.JSONField(default=dict)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    published_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["agent", "number"], name="agent_version_number_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.agent} v{self.number}"

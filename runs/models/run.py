@@ -1,0 +1,110 @@
+from typing import ClassVar
+
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from agentops.accounts.models import Team
+from agentops.common.ids import new_id
+from runs.engine.states import RunStatus
+from runs.models.agent import Agent, AgentVersion
+
+
+class Run(models.Model):
+    """One execution of an agent.
+
+    The hot columns (head_*, node*, counters) are written by every commit and therefore carry no index, so that
+    those updates stay heap-only. Foreign keys of the hot path are without database constraints: each would cost
+    a key-share lock a row.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="+", db_index=False)
+    agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="runs", db_index=False)
+    agent_version = models.ForeignKey(
+        AgentVersion, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    title = models.CharField(max_length=300)
+    tags = ArrayField(models.CharField(max_length=100), default=list)
+    batch_id = models.CharField(max_length=100, blank=True)
+    queue = models.CharField(max_length=100, default="default")
+    priority = models.SmallIntegerField(default=0)
+
+    status = models.CharField(max_length=20, default=RunStatus.QUEUED.value)
+    health = ArrayField(models.CharField(max_length=20), default=list)
+    control = models.CharField(max_length=10, blank=True)
+    paused_from = models.CharField(max_length=20, blank=True)
+    queued_at = models.DateTimeField(db_default=Now())
+    wake_at = models.DateTimeField(null=True)
+    waiting_on = models.JSONField(null=True)
+    deadline_at = models.DateTimeField(null=True)
+
+    epoch = models.BigIntegerField(default=0)
+    worker_id = models.UUIDField(null=True)
+    claims = models.IntegerField(default=0)
+
+    branch = models.IntegerField(default=1)
+    head_seq = models.BigIntegerField(default=0)
+    head_hash = models.BinaryField(max_length=32)
+    node = models.CharField(max_length=100)
+    node_seq = models.BigIntegerField(default=1)
+    node_attempt = models.IntegerField(default=1)
+    node_at = models.DateTimeField(null=True)
+
+    progress_done = models.BigIntegerField(null=True)
+    progress_total = models.BigIntegerField(null=True)
+    progress_note = models.CharField(max_length=300, blank=True)
+    n_steps = models.BigIntegerField(default=0)
+    n_retries = models.IntegerField(default=0)
+    n_failed_steps = models.IntegerField(default=0)
+    cost_microusd = models.BigIntegerField(default=0)
+    tokens_in = models.BigIntegerField(default=0)
+    tokens_out = models.BigIntegerField(default=0)
+
+    input = models.BinaryField()
+    input_codec = models.SmallIntegerField(default=0)
+    output = models.BinaryField(null=True)
+    output_codec = models.SmallIntegerField(default=0)
+    error = models.JSONField(null=True)
+    ended_by = models.CharField(max_length=200, blank=True)
+    end_reason = models.TextField(blank=True)
+
+    parent = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, related_name="children")
+    parent_seq = models.BigIntegerField(null=True)
+    root_id = models.UUIDField()
+    forked_from = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, related_name="forks")
+    forked_from_seq = models.BigIntegerField(null=True)
+
+    idempotency_key = models.CharField(max_length=200, null=True)  # noqa: DJ001 -- NULL is never equal, so a partial unique index is not needed
+    request_hash = models.BinaryField(max_length=32)
+    created_by = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    started_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["team", "idempotency_key"], name="run_idempotency_key_once"),
+            models.CheckConstraint(
+                condition=Q(status__in=[status.value for status in RunStatus]), name="run_status_known"
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="running") | Q(worker_id__isnull=False), name="run_running_has_worker"
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index(
+                fields=["queue", "-priority", "queued_at"], name="run_claim", condition=Q(status="queued")
+            ),
+            models.Index(fields=["wake_at"], name="run_due", condition=Q(status="sleeping")),
+            models.Index(fields=["worker_id"], name="run_leased", condition=Q(status="running")),
+            models.Index(fields=["team", "-created_at", "-id"], name="run_list"),
+            models.Index(fields=["team", "status", "-created_at", "-id"], name="run_list_status"),
+            models.Index(fields=["team", "agent", "-created_at", "-id"], name="run_list_agent"),
+            GinIndex(fields=["health"], name="run_health", condition=~Q(health=[])),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.title} ({self.id})"

@@ -1,0 +1,15 @@
+"""What an agent's author imports: `from runs.program import Program, node, Goto, Finish, …`."""
+
+from runs.engine.commands import Fail, Finish, Goto, Sleep
+from runs.engine.context import Context
+from runs.engine.errors import ActionFailedError, ToolError
+from runs.engine.frozen import thaw
+from runs.engine.program import Program, node
+from runs.engine.retry import RetryPolicy
+from runs.engine.tools import Effect, ToolCall
+from runs.tools.registry import tool
+
+__all__ = [
+    "ActionFailedError", "Context", "Effect", "Fail", "Finish", "Goto", "Program", "RetryPolicy", "Sleep",
+    "ToolCall", "ToolError", "node", "thaw", "tool",
+]  # fmt: skip

@@ -1,0 +1,1 @@
+"""Tools: the registry, and those that ship with the product."""

@@ -1,0 +1,17 @@
+"""Settings of the tests: the product's, on servers of their own."""
+
+import os
+
+from tests.pg import ensure_servers
+
+database_url, redis_url = ensure_servers()
+os.environ |= {
+    "AGENTOPS_HOME": os.environ.get("AGENTOPS_TEST_HOME", "/nonexistent"),
+    "DATABASE_URL": database_url,
+    "REDIS_URL": redis_url,
+    "SECRET_KEY": "tests-only-secret-key-of-fifty-characters-at-least",
+    "AGENTOPS_INTEGRITY_KEY": "tests-only-integrity-key",
+    "DEMO_SITE_URL": "",
+}
+
+from agentops.settings import *  # noqa: E402, F403 -- the environment must stand before
