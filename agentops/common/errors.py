@@ -1,6 +1,10 @@
 """Every error the product raises on purpose.
 
 AgentOpsError
+├── BadRequestError
+│   ├── MalformedJsonError
+│   └── BadQueryError
+├── UnsupportedMediaTypeError
 ├── NotFoundError
 ├── InvalidInputError
 │   └── TooLargeError
@@ -28,6 +32,26 @@ class AgentOpsError(Exception):
         super().__init__(detail or self.title)
         self.detail = detail or self.title
         self.data = data
+
+
+class BadRequestError(AgentOpsError):
+    code, http_status, title = "bad_request", 400, "The request cannot be understood"
+
+
+class MalformedJsonError(BadRequestError):
+    """A body that is not JSON; `data` says where: `position` (characters from 0), `line`, `column` (from 1)."""
+
+    code, title = "malformed_json", "The body is not JSON"
+
+
+class BadQueryError(BadRequestError):
+    """A search or cursor that cannot be read; `data["position"]` is the character (from 0) where it goes wrong."""
+
+    code, title = "bad_query", "The query cannot be understood"
+
+
+class UnsupportedMediaTypeError(AgentOpsError):
+    code, http_status, title = "unsupported_media_type", 415, "Send application/json"
 
 
 class NotFoundError(AgentOpsError):

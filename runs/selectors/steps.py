@@ -1,0 +1,129 @@
+"""Reading the execution tree: its rows without payloads, and one step with everything that is known of it."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from agentops.accounts.roles import Actor
+from agentops.common.errors import NotFoundError
+from runs.checkpoints.chain import outcome_mac, same
+from runs.checkpoints.codec import decode
+from runs.engine.updates import Delta
+from runs.models import Attempt, Checkpoint, Intent, LogLine, Outcome, Step
+from runs.selectors.paging import Page, decode_cursor, page_of
+from runs.selectors.runs import runs_of
+
+MAX_STEPS = 1000
+MAX_LOG_LINES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """A stored value and how many bytes its row holds (compressed)."""
+
+    value: Any
+    stored_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class StepDetail:
+    """A step and what belongs to it; what there is not is None or empty.
+
+    `request` and `output` are of an action, `delta` (the declared operations) of a node. `is_verified` is False
+    when the stored outcome fails its integrity check, and then it must not be trusted.
+    """
+
+    step: Step
+    request: Payload | None
+    output: Payload | None
+    is_verified: bool
+    delta: Delta | None
+    delta_bytes: int
+    intent: Intent | None
+    attempts: list[Attempt]
+    log_lines: list[LogLine]
+
+
+def steps_for(
+    actor: Actor, run_id: UUID, *, after: int = 0, limit: int = MAX_STEPS, depth: int | None = None
+) -> Page[Step]:
+    """Return rows of the tree in preorder, which is the order of `seq`.
+
+    Args:
+        actor: whose team's run.
+        run_id: the run.
+        after: the last seq that is already known.
+        limit: how many at most; cut to MAX_STEPS.
+        depth: no deeper than this: 0 for the nodes alone.
+
+    Raises: NotFoundError
+    """
+    _require_run(actor, run_id)
+    limit = max(1, min(limit, MAX_STEPS))
+    found = Step.objects.filter(team_id=actor.team_id, run_id=run_id, seq__gt=after)
+    if depth is not None:
+        found = found.filter(depth__lte=depth)
+    return page_of(list(found.order_by("seq")[: limit + 1]), limit, lambda step: (step.seq,))
+
+
+def steps_behind(
+    actor: Actor, run_id: UUID, *, cursor: str, limit: int, depth: int | None = None
+) -> Page[Step]:
+    """Return steps_for behind a cursor instead of a seq.
+
+    Raises: NotFoundError, BadQueryError
+    """
+    after = decode_cursor(cursor, int)[0] if cursor else 0
+    return steps_for(actor, run_id, after=after, limit=limit, depth=depth)
+
+
+def step_for(actor: Actor, run_id: UUID, seq: int) -> StepDetail:
+    """Return one step with payloads, attempts, intent, logs and delta.
+
+    Raises: NotFoundError
+    """
+    _require_run(actor, run_id)
+    place = {"team_id": actor.team_id, "run_id": run_id, "seq": seq}
+    step = Step.objects.filter(**place).first()
+    if step is None:
+        raise NotFoundError(f"run {run_id} has no step {seq}", run_id=str(run_id), seq=seq)
+    outcome = Outcome.objects.filter(**place).first()
+    change = Checkpoint.objects.filter(**place, kind="d").first()
+    return StepDetail(
+        step=step,
+        request=Payload(decode(outcome.request_codec, outcome.request), len(outcome.request))
+        if outcome
+        else None,
+        output=_output(outcome),
+        is_verified=outcome is None or _is_verified(outcome),
+        delta=decode(change.codec, change.body) if change else None,
+        delta_bytes=len(change.body) if change else 0,
+        intent=Intent.objects.filter(**place).first(),
+        attempts=list(Attempt.objects.filter(**place).order_by("number")),
+        log_lines=list(LogLine.objects.filter(**place).order_by("n")[:MAX_LOG_LINES]),
+    )
+
+
+def _require_run(actor: Actor, run_id: UUID) -> None:
+    if not runs_of(actor).filter(id=run_id).exists():
+        raise NotFoundError(f"there is no run {run_id}", run_id=str(run_id))
+
+
+def _output(outcome: Outcome | None) -> Payload | None:
+    if outcome is None or outcome.body is None:
+        return None
+    return Payload(decode(outcome.body_codec, outcome.body), len(outcome.body))
+
+
+def _is_verified(outcome: Outcome) -> bool:
+    if outcome.body is None:
+        return True
+    computed = outcome_mac(
+        outcome.team_id,
+        outcome.run_id,
+        outcome.seq,
+        bytes(outcome.request_hash),
+        outcome.body_codec,
+        bytes(outcome.body),
+    )
+    return same(computed, outcome.mac)
