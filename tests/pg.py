@@ -20,6 +20,7 @@ from agentops.embedded.binaries import postgres_programs, redis_program, runnabl
 from agentops.embedded.postgres import Postgres
 from agentops.embedded.processes import start, start_mark
 from agentops.embedded.redis_server import Redis
+from agentops.embedded.waiting import wait_until
 
 _PREFIX = "agentops-tests-"
 _running: list[tuple[subprocess.Popen[bytes], signal.Signals]] = []
@@ -92,7 +93,7 @@ def _start_postgres(base: Path) -> str:
     # SIGQUIT ends it at once: there is nothing to save.
     process = start(server.command, log=base / "postgres.log", orphaned=signal.SIGQUIT, account=account)
     _running.append((process, signal.SIGQUIT))
-    server.wait_until_accepting(timeout_seconds=60)
+    wait_until(server.accepts, what="PostgreSQL did not answer", timeout_seconds=60)
     server.ensure_database()
     return server.url()
 
@@ -102,7 +103,7 @@ def _start_redis(base: Path) -> str:
     server.prepare()
     process = start(server.command, log=base / "redis.log", orphaned=signal.SIGTERM)
     _running.append((process, signal.SIGTERM))
-    server.wait_until_accepting(timeout_seconds=30)
+    wait_until(server.accepts, what="Redis did not answer", timeout_seconds=30)
     return server.url()
 
 

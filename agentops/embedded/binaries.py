@@ -74,9 +74,7 @@ def runnable_programs(programs: Path, account: Account | None, copies: Path) -> 
     if account is None or _runs_as(programs, account):
         return programs
     installation = programs.parent
-    digest = hashlib.sha256(
-        f"{installation}{(programs / 'postgres').stat().st_mtime_ns}".encode()
-    ).hexdigest()
+    digest = hashlib.sha256((programs / "postgres").read_bytes()).hexdigest()
     copy = copies / f"postgresql-{postgres_major(programs)}-{digest[:12]}"
     if not copy.exists():
         _copy_readable(installation, copy)

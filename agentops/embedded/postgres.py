@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -38,9 +37,8 @@ log_line_prefix = '%m [%p] %q%a '
 fsync = {durable}
 synchronous_commit = {durable}
 full_page_writes = {durable}
-include_if_exists = '{custom}'
+include = '{custom}'
 """
-_NOT_YET = (psycopg.OperationalError,)
 
 
 @dataclass(frozen=True)
@@ -98,24 +96,13 @@ class Postgres:
         self._write_configuration()
         self._clear_stale_lock()
 
-    def wait_until_accepting(self, *, timeout_seconds: float) -> None:
-        """Returns once the server answers.
-
-        Raises:
-            EmbeddedError: It did not within `timeout_seconds`.
-        """
-        deadline = time.monotonic() + timeout_seconds
-        while True:
-            try:
-                psycopg.connect(self.url(database="postgres", role=SUPERUSER), connect_timeout=5).close()
-            except _NOT_YET as error:
-                if time.monotonic() > deadline:
-                    raise EmbeddedError(
-                        f"PostgreSQL did not answer in {timeout_seconds:.0f} s: {error}"
-                    ) from error
-                time.sleep(0.05)
-            else:
-                return
+    def accepts(self) -> bool:
+        """Whether the server takes connections now."""
+        try:
+            psycopg.connect(self.url(database="postgres", role=SUPERUSER), connect_timeout=5).close()
+        except psycopg.OperationalError:
+            return False
+        return True
 
     def ensure_database(self) -> None:
         """Makes the product's role and database on a running server; a second call changes nothing."""
@@ -139,17 +126,9 @@ class Postgres:
         fresh = self.base / "data.new"
         shutil.rmtree(fresh, ignore_errors=True)
         private_directory(fresh, self.account)
-        command = [
-            self.programs / "initdb",
-            "-D",
-            fresh,
-            "-U",
-            SUPERUSER,
-            "-A",
-            "peer",
-            *_locale(self.programs),
-        ]
-        done = run([*command, *([] if self.durable else ["--no-sync"])], self.account)
+        command: list[str | Path] = [self.programs / "initdb", "-D", fresh, "-U", SUPERUSER, "-A", "peer"]
+        unsynced = [] if self.durable else ["--no-sync"]
+        done = run([*command, *_locale(self.programs), *unsynced], self.account)
         if done.returncode:
             raise EmbeddedError(f"initdb failed in {fresh}: {done.stderr.strip() or done.stdout.strip()}")
         if self.data.exists():
@@ -188,6 +167,11 @@ class Postgres:
         ):
             (self.conf / name).write_text(content)
             (self.conf / name).chmod(0o644)
+        if not (self.conf / "custom.conf").exists():
+            (self.conf / "custom.conf").write_text(
+                "# Your own settings; they win, and no start touches them.\n"
+            )
+            (self.conf / "custom.conf").chmod(0o644)
 
     def _clear_stale_lock(self) -> None:
         # After a reboot the number in the lock file may be anybody's, and PostgreSQL would refuse to start.

@@ -76,7 +76,12 @@ def run(command: Sequence[str | Path], account: Account | None = None) -> subpro
 
 
 def start(
-    command: Sequence[str], *, log: Path, orphaned: signal.Signals, account: Account | None = None
+    command: Sequence[str],
+    *,
+    log: Path,
+    orphaned: signal.Signals,
+    account: Account | None = None,
+    environment: dict[str, str] | None = None,
 ) -> subprocess.Popen[bytes]:
     """A child in a session of its own that gets the signal `orphaned` should this process end without stopping it."""
     with log.open("ab") as out:
@@ -86,6 +91,7 @@ def start(
             stdout=out,
             stderr=out,
             cwd="/",
+            env=environment,
             start_new_session=True,
             user=account.uid if account else None,
             group=account.gid if account else None,

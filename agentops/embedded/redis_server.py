@@ -1,6 +1,5 @@
 """A Redis of our own: one data directory, one unix socket, no TCP port."""
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -8,7 +7,6 @@ from urllib.parse import quote
 import redis
 
 from agentops.embedded.directories import private_directory
-from agentops.embedded.errors import EmbeddedError
 
 _DATABASES = 64
 
@@ -49,22 +47,11 @@ class Redis:
         private_directory(self.socket.parent)
         self.socket.unlink(missing_ok=True)
 
-    def wait_until_accepting(self, *, timeout_seconds: float) -> None:
-        """Returns once the server has loaded its data and answers.
-
-        Raises:
-            EmbeddedError: It did not within `timeout_seconds`.
-        """
-        deadline = time.monotonic() + timeout_seconds
-        while True:
-            try:
-                with redis.Redis(unix_socket_path=str(self.socket)) as client:
-                    client.ping()
-            except redis.exceptions.RedisError as error:
-                if time.monotonic() > deadline:
-                    raise EmbeddedError(
-                        f"Redis did not answer in {timeout_seconds:.0f} s: {error}"
-                    ) from error
-                time.sleep(0.05)
-            else:
-                return
+    def accepts(self) -> bool:
+        """Whether the server has loaded its data and takes commands now."""
+        try:
+            with redis.Redis(unix_socket_path=str(self.socket)) as client:
+                client.ping()
+        except redis.exceptions.RedisError:
+            return False
+        return True
