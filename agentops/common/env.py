@@ -3,6 +3,9 @@
 import os
 from pathlib import Path
 
+# Names that `load_home_env` supplied: `make up` must not take what it wrote itself for the user's wish.
+TAKEN_FROM_HOME: set[str] = set()
+
 
 def home() -> Path:
     """Return the folder that holds this installation's data, logs and run-time files."""
@@ -17,8 +20,9 @@ def load_home_env() -> None:
         return
     for line in lines:
         name, separator, value = line.partition("=")
-        if separator and not name.startswith("#"):
-            os.environ.setdefault(name.strip(), value)
+        if separator and not name.startswith("#") and name.strip() not in os.environ:
+            os.environ[name.strip()] = value
+            TAKEN_FROM_HOME.add(name.strip())
 
 
 def env_str(name: str, default: str = "") -> str:
