@@ -15,3 +15,6 @@ os.environ |= {
 }
 
 from agentops.settings import *  # noqa: E402, F403 -- the environment must stand before
+
+AGENT_MODULES = ["agentops.demo.agents", "tests.agents"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

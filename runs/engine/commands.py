@@ -7,9 +7,15 @@ from typing import Any
 from runs.engine.updates import Updates
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """The declared updates that every command carries; see Updates."""
+    """What a node returns."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advance(Command):
+    """A command that carries declared updates (see Updates) and one line that people read in the tree."""
 
     set: Mapping[str, Any] | None = None
     merge: Mapping[str, Mapping[str, Any]] | None = None
@@ -24,14 +30,14 @@ class Command:
 
 
 @dataclass(frozen=True, slots=True)
-class Goto(Command):
-    """Go on with `node`. `note` is one line that people read in the tree."""
+class Goto(Advance):
+    """Go on with `node`."""
 
     node: str
 
 
 @dataclass(frozen=True, slots=True)
-class Finish(Command):
+class Finish(Advance):
     """The run has succeeded with `output`."""
 
     output: Any = None
@@ -46,7 +52,7 @@ class Fail(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class Sleep(Command):
+class Sleep(Advance):
     """Go on with `node` after `seconds`; meanwhile the run is a row and costs no process."""
 
     node: str

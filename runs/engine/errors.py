@@ -82,10 +82,12 @@ class ToolError(EngineError):
 
 
 class ActionFailedError(EngineError):
-    """An action failed after all its attempts; a node may catch it and go another way."""
+    """An action failed after all its attempts; a node may catch it and go another way.
+
+    Not retryable by the node: the action's own policy has had its say.
+    """
 
     code = "action_failed"
-    retryable = True
 
     def __init__(self, name: str, error_code: str, message: str, attempts: int) -> None:
         super().__init__(f"{name} failed after {attempts} attempt{'s' * (attempts != 1)}: {message}")

@@ -21,7 +21,7 @@ class FrozenDict(dict[str, Any]):
     __setitem__ = __delitem__ = __ior__ = _refuse
     clear = pop = popitem = setdefault = update = _refuse
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> "JsonValue":
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         return thaw(self)
 
 
@@ -30,7 +30,7 @@ class FrozenList(list[Any]):
     __setitem__ = __delitem__ = __iadd__ = __imul__ = _refuse
     append = clear = extend = insert = pop = remove = reverse = sort = _refuse
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> "JsonValue":
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         return thaw(self)
 
 

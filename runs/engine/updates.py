@@ -19,8 +19,7 @@ from agentops.common.types import JsonValue
 from runs.engine.errors import UpdateError
 from runs.engine.frozen import FrozenDict, FrozenList, freeze
 
-Op: TypeAlias = list[Any]
-Delta: TypeAlias = list[Op]
+Delta: TypeAlias = list[Any]
 
 
 @dataclass(frozen=True, slots=True)

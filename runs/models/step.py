@@ -13,6 +13,7 @@ class Step(models.Model):
 
     `seq` counts over all branches of a run in start order. `ordinal` is an action's place in its node.
     `token` marks one attempt to commit, so that a lost acknowledgement can be told from a lost lease.
+    `due_at` is when an open action goes on: the end of a sleep, or its next attempt.
     """
 
     pk = models.CompositePrimaryKey("run_id", "seq")
@@ -42,6 +43,7 @@ class Step(models.Model):
     token = models.UUIDField(default=new_token)
     started_at = models.DateTimeField(db_default=Now())
     ended_at = models.DateTimeField(null=True)
+    due_at = models.DateTimeField(null=True)
 
     class Meta:
         indexes: ClassVar = [

@@ -1,0 +1,199 @@
+"""Commits of nodes: the only ones that write a delta and move the head (PROTOCOL 2, 4)."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from agentops.common.conf import conf
+from agentops.common.ids import new_token
+from agentops.common.types import JsonObject, JsonValue
+from runs.checkpoints.chain import checkpoint_hash
+from runs.checkpoints.codec import Encoded, encode_capped
+from runs.engine.updates import Delta
+from runs.journal.fence import Lease, Row, execute, fenced, persist
+from runs.journal.pending import Pending
+from runs.journal.statements import CONFIRM_ATTEMPT, CONFIRM_STEP, statement
+
+
+@dataclass(slots=True)
+class Position:
+    """Where a run stands: its head, and the node that comes next."""
+
+    branch: int
+    head_seq: int
+    head_hash: bytes
+    node: str
+    node_seq: int
+    node_attempt: int
+    node_at: str | None
+    control: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeCommit:
+    """What a finished node leaves: its delta, what people read, and how many actions it did."""
+
+    delta: Encoded
+    hash: bytes
+    summary: str
+    n_actions: int
+
+
+def encode_delta(
+    lease: Lease, position: Position, delta: Delta, *, summary: str, n_actions: int
+) -> NodeCommit:
+    """Return the delta as it will be stored, chained to the head.
+
+    Raises: TooLargeError
+    """
+    what = f"the update of node {position.node!r}"
+    encoded = encode_capped(delta, max_bytes=conf().value_max_bytes, what=what)
+    link = checkpoint_hash(lease.team_id, lease.run_id, position.node_seq, position.head_hash, encoded)
+    return NodeCommit(encoded, link, summary[:300], n_actions)
+
+
+def commit_goto(
+    lease: Lease, position: Position, done: NodeCommit, *, node: str, next_seq: int, pending: Pending
+) -> None:
+    """Commit the node and stay: `position` is moved to the next one.
+
+    Raises: LeaseLost. Transaction: none open; one statement.
+    """
+    row = _commit("goto", lease, position, done, {"next_node": node, "next_seq": next_seq}, pending)
+    _move(position, done, node, next_seq, row)
+
+
+def commit_sleep(
+    lease: Lease,
+    position: Position,
+    done: NodeCommit,
+    *,
+    node: str,
+    next_seq: int,
+    seconds: float,
+    pending: Pending,
+) -> None:
+    """Commit the node and leave the run sleeping before the next one.
+
+    Raises: LeaseLost. Transaction: none open; one statement.
+    """
+    waiting_on = {"kind": "timer", "seq": next_seq, "text": f"{node} is due"}
+    more = {
+        "next_node": node,
+        "next_seq": next_seq,
+        "wake_seconds": seconds,
+        "waiting_on": json.dumps(waiting_on),
+    }
+    _commit("goto_sleep", lease, position, done, more, pending)
+
+
+def commit_finish(
+    lease: Lease, position: Position, done: NodeCommit, *, output: JsonValue, pending: Pending
+) -> None:
+    """Commit the last node; the run has succeeded.
+
+    Raises: LeaseLost; TooLargeError for the output. Transaction: none open; one statement.
+    """
+    encoded = encode_capped(output, max_bytes=conf().value_max_bytes, what="the output of the run")
+    _commit("finish", lease, position, done, {"output": encoded.body, "output_codec": encoded.codec}, pending)
+
+
+def commit_failure(
+    lease: Lease, position: Position, error: JsonObject, *, n_actions: int, pending: Pending
+) -> None:
+    """Record that the node, and with it the run, has failed; the head stays where it was.
+
+    Raises: LeaseLost. Transaction: none open; one statement.
+    """
+    params = _params(lease, position) | {
+        "status": "failed", "summary": str(error["message"])[:300], "error_code": str(error["code"])[:100],
+        "run_error": json.dumps(error), "health": [], "n_steps": 1 + n_actions, "n_failed": 1,
+    }  # fmt: skip
+    _fenced("fail", ("node_step",), params, pending)
+
+
+def retry_node(
+    lease: Lease, position: Position, *, seconds: float, text: str, supersede_from: int, pending: Pending
+) -> None:
+    """Record a failed attempt of the node and let the run sleep until the next one (PROTOCOL 7).
+
+    `pending` holds the attempt. Actions from the ordinal `supersede_from` on are superseded.
+    Raises: LeaseLost. Transaction: none open; one statement.
+    """
+    waiting_on = {"kind": "retry", "seq": position.node_seq, "text": text}
+    params = _params(lease, position) | {
+        "wake_seconds": seconds, "waiting_on": json.dumps(waiting_on), "health": ["retrying"],
+        "supersede_from": supersede_from, "n_steps": 0, "n_failed": 0,
+    }  # fmt: skip
+    _fenced("retry_node", ("supersede",), params, pending, confirm_sql=CONFIRM_ATTEMPT)
+
+
+def release(lease: Lease) -> None:
+    """Give the run back to its queue; nothing happens when the lease is already lost."""
+    persist(lambda: execute(_RELEASE, _fence(lease)))
+
+
+def end_cancelled(lease: Lease) -> None:
+    """End the run as cancelled, as was asked for while it ran."""
+    persist(lambda: execute(_CANCELLED, _fence(lease)))
+
+
+def pause(lease: Lease, *, kind: str, text: str) -> None:
+    """Pause the run with the reason that people read."""
+    params = _fence(lease) | {"waiting_on": json.dumps({"kind": kind, "text": text})}
+    persist(lambda: execute(_PAUSED, params))
+
+
+_GUARD = "WHERE id = %(run_id)s AND epoch = %(epoch)s AND status = 'running'"
+_RELEASE = f"UPDATE runs_run SET status = 'queued', worker_id = NULL, queued_at = clock_timestamp() {_GUARD}"
+_CANCELLED = (
+    "UPDATE runs_run SET status = 'cancelled', worker_id = NULL, health = '{}', waiting_on = NULL, control = '',"
+    f" ended_at = clock_timestamp() {_GUARD} AND control = 'cancel'"
+)
+_PAUSED = (
+    "UPDATE runs_run SET status = 'paused', paused_from = 'queued', worker_id = NULL,"
+    f" waiting_on = %(waiting_on)s::jsonb {_GUARD}"
+)
+
+
+def _fence(lease: Lease) -> dict[str, Any]:
+    return {"run_id": lease.run_id, "epoch": lease.epoch}
+
+
+def _params(lease: Lease, position: Position) -> dict[str, Any]:
+    return {
+        "run_id": lease.run_id, "epoch": lease.epoch, "worker_id": lease.worker_id, "token": new_token(),
+        "seq": position.node_seq, "branch": position.branch, "node_attempt": position.node_attempt,
+        "name": position.node, "node_at": position.node_at, "elapsed_seconds": 0.0, "error_code": "",
+        "health": [],
+    }  # fmt: skip
+
+
+def _commit(
+    guard: str, lease: Lease, position: Position, done: NodeCommit, more: dict[str, Any], pending: Pending
+) -> Row:
+    params = _params(lease, position) | {
+        "status": "succeeded", "summary": done.summary, "hash": done.hash, "parent_seq": position.head_seq,
+        "codec": done.delta.codec, "body": done.delta.body, "key_id": conf().integrity_key_id,
+        "n_steps": 1 + done.n_actions, "n_failed": 0, **more,
+    }  # fmt: skip
+    return _fenced(guard, ("node_step", "checkpoint"), params, pending)
+
+
+def _fenced(
+    guard: str,
+    arms: tuple[str, ...],
+    params: dict[str, Any],
+    pending: Pending,
+    confirm_sql: str = CONFIRM_STEP,
+) -> Row:
+    sql = statement(guard, arms + pending.arms(), has_progress=pending.progress is not None)
+    row = fenced(sql, params | pending.params(), confirm_sql=confirm_sql)
+    pending.clear()
+    return row
+
+
+def _move(position: Position, done: NodeCommit, node: str, next_seq: int, row: Row) -> None:
+    position.head_seq, position.head_hash = position.node_seq, done.hash
+    position.node, position.node_seq, position.node_attempt = node, next_seq, 1
+    position.control, position.node_at = row[1], row[2]

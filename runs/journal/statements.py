@@ -1,0 +1,155 @@
+"""The SQL of fenced commits, put together from arms.
+
+Every statement has the shape
+
+    WITH r AS (<guard>), <arm>, <arm> SELECT control, node_at FROM r
+
+where the guard either moves the run row (a node commit) or locks it FOR SHARE with the epoch (an action commit).
+A bare SELECT, FOR KEY SHARE or separate statements would let a stale writer through (PROTOCOL 4).
+"""
+
+from functools import lru_cache
+
+_WHERE = "WHERE id = %(run_id)s AND epoch = %(epoch)s AND status = 'running'"
+_RETURNING = "RETURNING team_id, control, node_at::text AS node_at"
+_COUNTERS = (
+    "n_steps = n_steps + %(n_steps)s, n_failed_steps = n_failed_steps + %(n_failed)s, "
+    "n_retries = n_retries + %(n_retries)s"
+)
+_PROGRESS = "progress_done = %(progress_done)s, progress_total = %(progress_total)s, progress_note = %(progress_note)s"
+_LEAVE = "worker_id = NULL, health = %(health)s"
+
+GUARDS = {
+    "share": f"SELECT team_id, control, node_at::text AS node_at FROM runs_run {_WHERE} FOR SHARE",
+    "count": f"UPDATE runs_run SET {_COUNTERS} {_WHERE} {_RETURNING}",
+    "goto": (
+        "UPDATE runs_run SET head_seq = %(seq)s, head_hash = %(hash)s, node = %(next_node)s, node_seq = %(next_seq)s, "
+        f"node_attempt = 1, node_at = clock_timestamp(), {_COUNTERS} {_WHERE} AND node_seq = %(seq)s {_RETURNING}"
+    ),
+    "goto_sleep": (
+        "UPDATE runs_run SET head_seq = %(seq)s, head_hash = %(hash)s, node = %(next_node)s, node_seq = %(next_seq)s, "
+        "node_attempt = 1, node_at = NULL, status = 'sleeping', "
+        "wake_at = clock_timestamp() + make_interval(secs => %(wake_seconds)s), waiting_on = %(waiting_on)s::jsonb, "
+        f"{_LEAVE}, {_COUNTERS} {_WHERE} AND node_seq = %(seq)s {_RETURNING}"
+    ),
+    "finish": (
+        "UPDATE runs_run SET head_seq = %(seq)s, head_hash = %(hash)s, status = 'succeeded', ended_at = clock_timestamp(), "
+        f"output = %(output)s, output_codec = %(output_codec)s, {_LEAVE}, {_COUNTERS} {_WHERE} "
+        f"AND node_seq = %(seq)s {_RETURNING}"
+    ),
+    "fail": (
+        "UPDATE runs_run SET status = 'failed', ended_at = clock_timestamp(), error = %(run_error)s::jsonb, "
+        f"{_LEAVE}, {_COUNTERS} {_WHERE} AND node_seq = %(seq)s {_RETURNING}"
+    ),
+    "sleep": (
+        "UPDATE runs_run SET status = 'sleeping', wake_at = clock_timestamp() + make_interval(secs => %(wake_seconds)s), "
+        f"waiting_on = %(waiting_on)s::jsonb, {_LEAVE}, {_COUNTERS} {_WHERE} {_RETURNING}"
+    ),
+    "retry_node": (
+        "UPDATE runs_run SET status = 'sleeping', wake_at = clock_timestamp() + make_interval(secs => %(wake_seconds)s), "
+        "waiting_on = %(waiting_on)s::jsonb, node_attempt = node_attempt + 1, "
+        f"{_LEAVE}, {_COUNTERS} {_WHERE} AND node_seq = %(seq)s {_RETURNING}"
+    ),
+}
+
+_BEGAN = "clock_timestamp() - make_interval(secs => %(elapsed_seconds)s)"
+
+ARMS = {
+    "node_step": (
+        "INSERT INTO runs_step (run_id, seq, team_id, parent_seq, branch, depth, node_attempt, kind, name, effect, status,"
+        " is_superseded, summary, attempts, error_code, cost_microusd, tokens_in, tokens_out, epoch, worker_id, token,"
+        " started_at, ended_at)"
+        " SELECT %(run_id)s, %(seq)s, team_id, 0, %(branch)s, 0, %(node_attempt)s, 'node', %(name)s, '', %(status)s::text,"
+        " false, %(summary)s, %(node_attempt)s, %(error_code)s, 0, 0, 0, %(epoch)s, %(worker_id)s, %(token)s,"
+        f" coalesce(%(node_at)s::timestamptz, {_BEGAN}), clock_timestamp() FROM r"
+    ),
+    "checkpoint": (
+        "INSERT INTO runs_checkpoint (run_id, seq, kind, team_id, parent_seq, branch, codec, body, key_id, hash)"
+        " SELECT %(run_id)s, %(seq)s, 'd', team_id, %(parent_seq)s, %(branch)s, %(codec)s, %(body)s, %(key_id)s, %(hash)s"
+        " FROM r"
+    ),
+    "action_step": (
+        "INSERT INTO runs_step (run_id, seq, team_id, parent_seq, branch, depth, ordinal, node_attempt, kind, name, effect,"
+        " status, is_superseded, summary, attempts, error_code, cost_microusd, tokens_in, tokens_out, epoch, worker_id,"
+        " token, started_at, ended_at, due_at)"
+        " SELECT %(run_id)s, %(seq)s, team_id, %(node_seq)s, %(branch)s, 1, %(ordinal)s, %(node_attempt)s, %(kind)s,"
+        " %(name)s, %(effect)s, %(status)s::text, false, %(summary)s, %(attempts)s, %(error_code)s, 0, 0, 0, %(epoch)s,"
+        f" %(worker_id)s, %(token)s, {_BEGAN},"
+        " CASE WHEN %(status)s::text <> 'running' THEN clock_timestamp() END,"
+        " clock_timestamp() + make_interval(secs => %(due_seconds)s) FROM r"
+    ),
+    "outcome": (
+        "INSERT INTO runs_outcome (run_id, seq, team_id, request_hash, request, request_codec, body, body_codec, riders,"
+        " key_id, mac)"
+        " SELECT %(run_id)s, %(seq)s, team_id, %(request_hash)s, %(request)s, %(request_codec)s, %(body)s::bytea, %(body_codec)s,"
+        " %(riders)s::jsonb, %(key_id)s, %(mac)s FROM r"
+    ),
+    "intent": (
+        "INSERT INTO runs_intent (run_id, seq, team_id, tool, tool_version, idempotency_key, request_hash, token, epoch,"
+        " calls, deadline_at)"
+        " SELECT %(run_id)s, %(seq)s, team_id, %(name)s, %(tool_version)s, %(idempotency_key)s, %(request_hash)s, %(token)s,"
+        " %(epoch)s, 1, clock_timestamp() + make_interval(secs => %(timeout_seconds)s) FROM r"
+    ),
+    "update_step": (
+        "UPDATE runs_step SET status = %(status)s::text, attempts = %(attempts)s, error_code = %(error_code)s, epoch = %(epoch)s,"
+        " worker_id = %(worker_id)s, token = %(token)s,"
+        " ended_at = CASE WHEN %(status)s::text <> 'running' THEN clock_timestamp() END,"
+        " due_at = clock_timestamp() + make_interval(secs => %(due_seconds)s)"
+        " FROM r WHERE run_id = %(run_id)s AND seq = %(seq)s"
+    ),
+    "update_outcome": (
+        "UPDATE runs_outcome SET body = %(body)s, body_codec = %(body_codec)s, mac = %(mac)s, key_id = %(key_id)s"
+        " FROM r WHERE run_id = %(run_id)s AND seq = %(seq)s"
+    ),
+    "renew_intent": (
+        "UPDATE runs_intent SET epoch = %(epoch)s, token = %(token)s, calls = calls + 1,"
+        " deadline_at = clock_timestamp() + make_interval(secs => %(timeout_seconds)s)"
+        " FROM r WHERE run_id = %(run_id)s AND seq = %(seq)s"
+    ),
+    "settle_intent": (
+        "UPDATE runs_intent SET settled_at = clock_timestamp() FROM r WHERE run_id = %(run_id)s AND seq = %(seq)s"
+    ),
+    "supersede": (
+        "UPDATE runs_step SET is_superseded = true FROM r WHERE run_id = %(run_id)s AND parent_seq = %(seq)s"
+        " AND seq > %(seq)s AND ordinal >= %(supersede_from)s"
+    ),
+    "attempts": (
+        "INSERT INTO runs_attempt (run_id, seq, number, team_id, error_code, message, detail, retry_seconds, worker_id,"
+        " started_at, ended_at)"
+        " SELECT %(run_id)s, a.seq, a.number, r.team_id, a.error_code, a.message, a.detail, a.retry_seconds, %(worker_id)s,"
+        " clock_timestamp() - make_interval(secs => a.began_seconds), clock_timestamp() - make_interval(secs => a.ended_seconds)"
+        " FROM r, jsonb_to_recordset(%(attempt_rows)s::jsonb) AS a(seq bigint, number int, error_code text, message text,"
+        " detail text, retry_seconds float8, began_seconds float8, ended_seconds float8)"
+    ),
+    "logs": (
+        "INSERT INTO runs_logline (run_id, seq, n, team_id, level, message, at)"
+        " SELECT %(run_id)s, %(seq)s, l.n, r.team_id, l.level, l.message, clock_timestamp() - make_interval(secs => l.ago_seconds)"
+        " FROM r, jsonb_to_recordset(%(log_rows)s::jsonb) AS l(n int, level text, message text, ago_seconds float8)"
+    ),
+}
+
+CONFIRM_STEP = (
+    "SELECT r.team_id, r.control, r.node_at::text FROM runs_step s JOIN runs_run r ON r.id = s.run_id"
+    " WHERE s.run_id = %(run_id)s AND s.seq = %(seq)s AND s.token = %(token)s"
+)
+CONFIRM_ATTEMPT = (
+    "SELECT r.team_id, r.control, r.node_at::text FROM runs_attempt a JOIN runs_run r ON r.id = a.run_id"
+    " WHERE a.run_id = %(run_id)s AND a.seq = %(seq)s AND a.number = %(node_attempt)s"
+)
+
+LOAD_ACTIONS = (
+    "SELECT s.seq, s.ordinal, s.name, s.status, s.attempts, coalesce(s.due_at <= clock_timestamp(), true),"
+    " o.request_hash, o.request_codec, o.request, o.body_codec, o.body, o.riders::text, o.mac, s.is_superseded, s.parent_seq"
+    " FROM runs_step s JOIN runs_outcome o ON o.run_id = s.run_id AND o.seq = s.seq"
+    " WHERE s.run_id = %(run_id)s AND s.seq > %(node_seq)s ORDER BY s.seq"
+)
+
+
+@lru_cache(maxsize=256)
+def statement(guard: str, arms: tuple[str, ...], *, has_progress: bool = False) -> str:
+    """Return the text of a fenced statement; the same parts give the same text, so that it stays prepared."""
+    head = GUARDS[guard]
+    if has_progress:
+        head = head.replace("UPDATE runs_run SET ", f"UPDATE runs_run SET {_PROGRESS}, ", 1)
+    body = "".join(f", {name} AS ({ARMS[name]})" for name in arms)
+    return f"WITH r AS ({head}){body} SELECT team_id, control, node_at FROM r"

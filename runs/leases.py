@@ -1,0 +1,187 @@
+"""Leases: which worker process may execute which run.
+
+A worker process has one row, kept fresh by a sibling process that user code cannot block. Runs are claimed in
+its name; when it dies they are queued again under a higher epoch. Source: PROTOCOL 18–20; ADR 0006.
+"""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection
+from psycopg.conninfo import make_conninfo
+
+from agentops.common.conf import conf
+from agentops.common.ids import new_id
+from runs.beater import process_start
+from runs.journal.fence import Lease, Row, execute, persist, query
+from runs.journal.nodes import Position
+
+_REGISTER = (
+    "INSERT INTO runs_worker (id, host, boot_id, pid_ns, pid, pid_start, queues, slots, dead_reason)"
+    " VALUES (%(id)s, %(host)s, %(boot_id)s, %(pid_ns)s, %(pid)s, %(pid_start)s, %(queues)s::jsonb, %(slots)s, '')"
+)
+_RETIRE = (
+    "UPDATE runs_worker SET dead_at = clock_timestamp(), dead_reason = %(reason)s"
+    " WHERE id = %(id)s AND dead_at IS NULL"
+)
+_CLAIM = """
+UPDATE runs_run r SET status = 'running', epoch = r.epoch + 1, worker_id = %(worker_id)s, claims = r.claims + 1,
+    started_at = coalesce(r.started_at, clock_timestamp()), node_at = coalesce(r.node_at, clock_timestamp()),
+    wake_at = NULL, waiting_on = NULL
+FROM (SELECT id FROM runs_run WHERE status = 'queued' AND queue = %(queue)s
+      ORDER BY priority DESC, queued_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED) q
+WHERE r.id = q.id AND EXISTS (SELECT 1 FROM runs_worker w WHERE w.id = %(worker_id)s AND w.dead_at IS NULL)
+RETURNING r.id, r.team_id, r.epoch, r.branch, r.head_seq, r.head_hash, r.node, r.node_seq, r.node_attempt,
+    r.node_at::text, r.control, r.input, r.input_codec, r.agent_version_id, extract(epoch from clock_timestamp())::float8,
+    r.claims, r.title
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """Where a process id means something: same boot, same pid namespace."""
+
+    name: str
+    boot_id: str
+    pid_ns: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A run that this worker may execute now; `database_epoch_seconds` is the database's clock at the claim."""
+
+    lease: Lease
+    position: Position
+    input_codec: int
+    input: bytes
+    agent_version_id: UUID
+    database_epoch_seconds: float
+    claims: int
+    title: str
+
+
+@lru_cache(maxsize=1)
+def this_host() -> Host:
+    """Return the identity of this host and pid namespace."""
+    boot = Path("/proc/sys/kernel/random/boot_id")
+    namespace = Path("/proc/self/ns/pid")
+    return Host(
+        socket.gethostname(),
+        boot.read_text().strip() if boot.exists() else "",
+        str(namespace.readlink()) if namespace.exists() else "",
+    )
+
+
+class WorkerProcess:
+    """This process as a worker: its id, its beater, and whether it is stopping."""
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        self.id: UUID | None = None
+        self.stopping = threading.Event()
+        self._lock = threading.Lock()
+        self._beater: subprocess.Popen[bytes] | None = None
+
+    def ensure(self) -> UUID:
+        """Return the id under which this process may claim; registers it and starts its beater when needed.
+
+        A beater that ended on its own says that this worker was declared dead: it goes on under a fresh id.
+        """
+        with self._lock:
+            if self.id is None or self._beater is None or self._beater.poll() is not None:
+                self.id = self._register()
+                self._beater = _start_beater(self.id)
+            return self.id
+
+    def retire(self) -> None:
+        """Say that this worker stopped on purpose."""
+        with self._lock:
+            if self.id is not None:
+                execute(_RETIRE, {"id": self.id, "reason": "stopped"})
+                self.id = None
+            if self._beater is not None:
+                self._beater.kill()
+                self._beater.wait()
+                self._beater = None
+
+    def _register(self) -> UUID:
+        worker_id, host = new_id(), this_host()
+        row = {
+            "id": worker_id, "host": host.name, "boot_id": host.boot_id, "pid_ns": host.pid_ns, "pid": self.pid,
+            "pid_start": process_start(self.pid) or 0, "queues": json.dumps(["default"]), "slots": settings.WORKER_SLOTS,
+        }  # fmt: skip
+        persist(lambda: execute(_REGISTER, row))
+        return worker_id
+
+
+_process = WorkerProcess()
+
+
+def worker() -> WorkerProcess:
+    """Return this process as a worker; after a fork, the child gets one of its own."""
+    global _process  # noqa: PLW0603 -- one object a process, renewed after a fork
+    if _process.pid != os.getpid():
+        _process = WorkerProcess()
+    return _process
+
+
+def claim(*, worker_id: UUID, queue: str, limit: int) -> list[Claimed]:
+    """Return up to `limit` queued runs, now leased to the worker; none when the worker was declared dead.
+
+    Locks: the claimed run rows, SKIP LOCKED. Transaction: none open; one statement.
+    """
+    rows = query(_CLAIM, {"worker_id": worker_id, "queue": queue, "limit": limit})
+    return [_claimed(worker_id, row) for row in rows]
+
+
+def _claimed(worker_id: UUID, row: Row) -> Claimed:
+    (
+        run_id,
+        team_id,
+        epoch,
+        branch,
+        head_seq,
+        head_hash,
+        node,
+        node_seq,
+        node_attempt,
+        node_at,
+        control,
+        *rest,
+    ) = row
+    position = Position(branch, head_seq, head_hash, node, node_seq, node_attempt, node_at, control)
+    body, codec, version_id, database_seconds, claims, title = rest
+    return Claimed(
+        Lease(run_id, team_id, epoch, worker_id),
+        position,
+        codec,
+        body,
+        version_id,
+        database_seconds,
+        claims,
+        title,
+    )
+
+
+def _start_beater(worker_id: UUID) -> subprocess.Popen[bytes]:
+    """Start the sibling that beats for this worker; in a session of its own, so that what kills us spares it."""
+    given: dict[str, Any] = connection.get_connection_params()
+    known = ("host", "port", "user", "password", "dbname")
+    conninfo = make_conninfo("", **{key: given[key] for key in known if given.get(key)})
+    return subprocess.Popen(
+        [sys.executable, "-m", "runs.beater", str(worker_id), str(os.getpid())],
+        env=os.environ | {"AGENTOPS_BEATER_DSN": conninfo, "AGENTOPS_BEAT_SECONDS": str(conf().beat_seconds)},
+        cwd=settings.BASE_DIR,
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+    )

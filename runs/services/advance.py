@@ -1,0 +1,210 @@
+"""Advance one run by one slice: as many nodes as time, steps and waits allow."""
+
+import logging
+import random
+from typing import Any
+
+from agentops.common.canonical import Cleaner, NotJsonError
+from agentops.common.conf import conf
+from agentops.common.errors import TooLargeError
+from agentops.common.types import JsonObject
+from runs import broadcasts
+from runs.checkpoints.cache import StateCache
+from runs.checkpoints.chain import IntegrityError
+from runs.checkpoints.store import rebuild
+from runs.engine.commands import Advance, Command, Fail, Finish, Goto, Sleep
+from runs.engine.context import Context
+from runs.engine.control import Cancelled, ControlSignal, SliceOver, Suspend
+from runs.engine.errors import EngineError, ProgramError
+from runs.engine.journal import NodeJournal, Recorded
+from runs.engine.program import Program
+from runs.engine.updates import apply_delta
+from runs.journal import actions, nodes
+from runs.journal.actions import Place
+from runs.journal.pending import Pending, now_seconds
+from runs.leases import Claimed
+from runs.models import Run
+from runs.programs import get_program
+from runs.services.action_shell import ActionShell, SliceClock, error_document
+from runs.services.versions import program_of
+
+logger = logging.getLogger(__name__)
+_cache = StateCache()
+
+
+def advance(claimed: Claimed, *, stopping: Any = None) -> None:
+    """Execute nodes of a claimed run until it ends, waits, loses its lease, or its slice is over.
+
+    Whatever happens, the run row says afterwards where the run stands: nothing is held in memory that matters.
+    `stopping` is an Event that ends the slice at the next action. Transaction: none open; one a commit.
+    """
+    try:
+        Slice(claimed, stopping).run()
+    except ControlSignal as signal:
+        logger.debug("run %s left this worker: %r", claimed.lease.run_id, signal)
+    except IntegrityError as error:
+        nodes.pause(claimed.lease, kind="integrity_failed", text=str(error))
+    except ProgramError as error:
+        nodes.pause(claimed.lease, kind="program_changed", text=str(error))
+    broadcasts.hint(claimed.lease.team_id, claimed.lease.run_id)
+
+
+class Slice:
+    """One worker's stretch of work on one run."""
+
+    def __init__(self, claimed: Claimed, stopping: Any) -> None:
+        self.lease, self.at = claimed.lease, claimed.position
+        self.clock = SliceClock(claimed.database_epoch_seconds, is_stopping=stopping)
+        self.pending = Pending()
+        self.claimed = claimed
+        self.agent, program_name = program_of(claimed.agent_version_id)
+        self.program: Program = get_program(program_name)()
+
+    def run(self) -> None:
+        if self.at.control == "cancel":
+            self._cancel()
+        self.state = _cache.take(self.lease.run_id, self.at.head_hash) or _rebuilt(self.claimed)
+        recorded, next_seq = self._recorded()
+        while True:
+            next_seq = self._node(recorded, next_seq)
+            recorded = []
+            broadcasts.hint(self.lease.team_id, self.lease.run_id)
+            if self.at.control == "cancel":
+                self._cancel()
+            if self.clock.is_over():
+                self._keep_state()
+                nodes.release(self.lease)
+                raise SliceOver
+
+    def _recorded(self) -> tuple[list[Recorded], int]:
+        is_fresh = self.claimed.claims == 1 and self.at.head_seq == 0
+        return ([], self.at.node_seq + 1) if is_fresh else actions.load(self.lease, self.at.node_seq)
+
+    def _node(self, recorded: list[Recorded], next_seq: int) -> int:
+        """Execute the node at hand and commit what it says; returns the next free number."""
+        if self.at.node not in self.program.nodes:
+            raise ProgramError(f"program {self.program.name!r} no longer has a node {self.at.node!r}")
+        journal = NodeJournal(recorded, next_seq=next_seq, max_actions=conf().node_max_actions)
+        place = Place(self.at.node_seq, self.at.branch, self.at.node_attempt)
+        shell = ActionShell(self.lease, place, self.pending, self.clock)
+        context = Context(
+            shell, journal, run_id=self.lease.run_id, agent=self.agent, attempt=self.at.node_attempt
+        )
+        began = now_seconds()
+        try:
+            command = self._asked(context)
+            self._commit(command, journal)
+        except Exception as error:  # noqa: BLE001 -- the boundary: whatever an agent raises is recorded
+            self._failed(error, shell, journal, began)
+        self.clock.n_done += 1
+        return journal.next_seq
+
+    def _asked(self, context: Context) -> Command:
+        """Return the node's command; a control signal wins over whatever the node made of it."""
+        try:
+            return self.program.run_node(self.at.node, context, self.state)
+        finally:
+            if context.signal is not None:
+                if isinstance(context.signal, Suspend | SliceOver):
+                    self._keep_state()
+                raise context.signal
+
+    def _commit(self, command: Command, journal: NodeJournal) -> None:
+        if isinstance(command, Fail):
+            raise AgentFailedError(command.code, command.message)
+        assert isinstance(command, Advance)
+        delta = command.updates.delta(Cleaner())
+        try:
+            apply_delta(self.state, delta)
+        except EngineError:
+            self.state = None
+            raise
+        done = nodes.encode_delta(self.lease, self.at, delta, summary=command.note, n_actions=journal.ordinal)
+        if isinstance(command, Finish):
+            output = Cleaner().clean(command.output)
+            nodes.commit_finish(self.lease, self.at, done, output=output, pending=self.pending)
+            raise SliceOver
+        self._go_on(command, done, journal)
+
+    def _go_on(self, command: Advance, done: nodes.NodeCommit, journal: NodeJournal) -> None:
+        seq, pending = journal.take_seq(), self.pending
+        if isinstance(command, Sleep):
+            nodes.commit_sleep(
+                self.lease,
+                self.at,
+                done,
+                node=command.node,
+                next_seq=seq,
+                seconds=command.seconds,
+                pending=pending,
+            )
+            raise SliceOver
+        assert isinstance(command, Goto)
+        nodes.commit_goto(self.lease, self.at, done, node=command.node, next_seq=seq, pending=pending)
+
+    def _failed(self, error: Exception, shell: ActionShell, journal: NodeJournal, began: float) -> None:
+        """Record the failed attempt: another one later, or the end of the run."""
+        policy = self.program.nodes[self.at.node].retry
+        is_final = isinstance(error, _FINAL) and not getattr(error, "retryable", False)
+        jitter = random.random()  # noqa: S311 -- jitter
+        delay_seconds = None if is_final else policy.delay_seconds(self.at.node_attempt, jitter)
+        document = self._document(error)
+        self.pending.attempt(
+            {
+                "seq": self.at.node_seq, "number": self.at.node_attempt, "error_code": str(document["code"])[:100],
+                "message": document["message"], "detail": document["detail"], "retry_seconds": delay_seconds,
+                "began": began, "ended": now_seconds(),
+            }
+        )  # fmt: skip
+        if delay_seconds is None:
+            nodes.commit_failure(
+                self.lease, self.at, document, n_actions=journal.ordinal, pending=self.pending
+            )
+            raise SliceOver
+        text = f"{self.at.node}: attempt {self.at.node_attempt} of {policy.max_attempts} failed: {error}"[
+            :300
+        ]
+        supersede_from = journal.ordinal if shell.first_failed is None else shell.first_failed
+        nodes.retry_node(
+            self.lease,
+            self.at,
+            seconds=delay_seconds,
+            text=text,
+            supersede_from=supersede_from,
+            pending=self.pending,
+        )
+        raise SliceOver
+
+    def _document(self, error: Exception) -> JsonObject:
+        return error_document(error) | {
+            "node": self.at.node,
+            "seq": self.at.node_seq,
+            "attempts": self.at.node_attempt,
+        }
+
+    def _keep_state(self) -> None:
+        _cache.put(self.lease.run_id, self.at.head_hash, self.state)
+
+    def _cancel(self) -> None:
+        nodes.end_cancelled(self.lease)
+        raise Cancelled
+
+
+class AgentFailedError(Exception):
+    """The agent itself said that the run has failed."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+_FINAL = (EngineError, AgentFailedError, NotJsonError, TooLargeError)
+
+
+def _rebuilt(claimed: Claimed) -> Any:
+    at, lease = claimed.position, claimed.lease
+    run = Run(
+        id=lease.run_id, team_id=lease.team_id, branch=at.branch, head_seq=at.head_seq, head_hash=at.head_hash,
+        input=claimed.input, input_codec=claimed.input_codec,
+    )  # fmt: skip
+    return rebuild(run).state

@@ -1,0 +1,33 @@
+"""Drain a queue: claim runs and advance them until nothing is runnable."""
+
+import logging
+import time
+
+from agentops.common.conf import conf
+from runs import dispatch, leases
+from runs.services.advance import advance
+
+logger = logging.getLogger(__name__)
+
+
+def drain(queue: str) -> int:
+    """Advance runs of `queue`, one slice each, and return how many slices that were.
+
+    Ends when nothing is runnable, the process is stopping, or after `drain_seconds`; then a successor ticket goes
+    out. The first successful claim sends one more ticket, so that drainers multiply while there is work.
+    """
+    dispatch.taken(queue)
+    process = leases.worker()
+    until = time.monotonic() + conf().drain_seconds
+    n_slices = 0
+    while not process.stopping.is_set():
+        claimed = leases.claim(worker_id=process.ensure(), queue=queue, limit=1)
+        if not claimed:
+            return n_slices
+        if not n_slices or time.monotonic() > until:
+            dispatch.poke(queue)
+        n_slices += 1
+        advance(claimed[0], stopping=process.stopping)
+        if time.monotonic() > until:
+            return n_slices
+    return n_slices

@@ -1,0 +1,114 @@
+"""Find what was lost: workers that died, runs that they held, timers that are due, queues without a ticket.
+
+Each job is one statement over state, so any number of clocks may run it, at any time, in any order.
+Source: PROTOCOL 16, 18, 20, 22.
+"""
+
+from dataclasses import dataclass
+
+from agentops.common.conf import conf
+from runs import dispatch
+from runs.beater import process_start
+from runs.journal.fence import query
+from runs.leases import this_host
+
+WAKE_BATCH = 1000
+
+_WAKE = """
+UPDATE runs_run SET status = 'queued', wake_at = NULL, queued_at = clock_timestamp()
+WHERE id = ANY(ARRAY(SELECT id FROM runs_run WHERE status = 'sleeping' AND wake_at <= clock_timestamp()
+                     ORDER BY wake_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
+RETURNING queue
+"""
+_NEIGHBOURS = """
+SELECT id, pid, pid_start FROM runs_worker
+WHERE dead_at IS NULL AND boot_id = %(boot_id)s AND pid_ns = %(pid_ns)s AND boot_id <> ''
+"""
+_BURY = """
+UPDATE runs_worker SET dead_at = clock_timestamp(), dead_reason = %(reason)s
+WHERE id = ANY(%(ids)s) AND dead_at IS NULL RETURNING id
+"""
+_BURY_SILENT = """
+UPDATE runs_worker SET dead_at = clock_timestamp(), dead_reason = 'missed its beats'
+WHERE dead_at IS NULL AND beat_at < clock_timestamp() - make_interval(secs => %(lease_seconds)s) RETURNING id
+"""
+_REQUEUE = """
+UPDATE runs_run r SET status = 'queued', worker_id = NULL, queued_at = clock_timestamp()
+WHERE r.status = 'running' AND NOT EXISTS (
+    SELECT 1 FROM runs_worker w WHERE w.id = r.worker_id AND w.dead_at IS NULL)
+RETURNING r.queue
+"""
+_QUEUED = "SELECT DISTINCT queue FROM runs_run WHERE status = 'queued'"
+_FORGET = "DELETE FROM runs_worker WHERE dead_at < clock_timestamp() - interval '1 day' RETURNING id"
+_UPTIME = "SELECT extract(epoch from clock_timestamp() - pg_postmaster_start_time())::float8"
+
+
+@dataclass(slots=True)
+class Grace:
+    """When missed beats count.
+
+    Not until a full lease period after the clock's own gap, or after the database's restart: an outage must fence
+    nobody (PROTOCOL 20).
+    """
+
+    since: float | None = None
+    last: float | None = None
+
+    def allows(self, now: float, database_up_seconds: float) -> bool:
+        """Return whether silence may be judged at the monotonic instant `now`; called at every tick."""
+        lease = conf().lease_seconds
+        if self.last is None or now - self.last > lease / 2:
+            self.since = now
+        self.last = now
+        return now - (self.since or now) >= lease and database_up_seconds >= lease
+
+
+def wake_due() -> int:
+    """Queue the sleeping runs whose time has come, in batches; returns how many."""
+    n_woken = 0
+    while True:
+        rows = query(_WAKE, {"limit": WAKE_BATCH})
+        _poke(rows)
+        n_woken += len(rows)
+        if len(rows) < WAKE_BATCH:
+            return n_woken
+
+
+def bury_neighbours() -> int:
+    """Mark the workers of this host whose process is gone as dead; returns how many."""
+    host = this_host()
+    rows = query(_NEIGHBOURS, {"boot_id": host.boot_id, "pid_ns": host.pid_ns})
+    gone = [worker_id for worker_id, pid, pid_start in rows if process_start(pid) != pid_start]
+    return len(query(_BURY, {"ids": gone, "reason": "its process is gone"})) if gone else 0
+
+
+def bury_silent() -> int:
+    """Mark the workers that missed their beats as dead; returns how many."""
+    return len(query(_BURY_SILENT, {"lease_seconds": conf().lease_seconds}))
+
+
+def requeue_orphans() -> int:
+    """Queue the runs whose worker is dead or unknown; returns how many. Their next claim raises the epoch."""
+    rows = query(_REQUEUE, {})
+    _poke(rows)
+    return len(rows)
+
+
+def reissue_tickets() -> None:
+    """Hint at every queue that has work, in case a ticket was lost."""
+    _poke(query(_QUEUED, {}))
+
+
+def forget_old_workers() -> None:
+    """Drop the rows of workers that have been dead for a day."""
+    query(_FORGET, {})
+
+
+def database_up_seconds() -> float:
+    """Return how long the database server has been up, by its own clock."""
+    return float(query(_UPTIME, {})[0][0])
+
+
+def _poke(rows: list[tuple[str]] | list[tuple[object, ...]]) -> None:
+    for queue in {str(row[0]) for row in rows}:
+        dispatch.poke(queue)

@@ -1,0 +1,52 @@
+"""One round of the clock: everything that must happen because time passes."""
+
+import logging
+import os
+import time
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from agentops.common.ids import new_id
+from runs.journal.fence import execute
+from runs.leases import this_host
+from runs.services import sweep
+
+logger = logging.getLogger(__name__)
+
+SLOW_JOBS_EVERY = 240
+
+_BEAT = (
+    "INSERT INTO runs_clockbeat (id, host, pid, tick_seconds) VALUES (%(id)s, %(host)s, %(pid)s, %(tick_seconds)s)"
+    " ON CONFLICT (id) DO UPDATE SET beat_at = clock_timestamp(), tick_seconds = excluded.tick_seconds"
+)
+_FORGET = "DELETE FROM runs_clockbeat WHERE beat_at < clock_timestamp() - interval '1 hour'"
+
+
+@dataclass(slots=True)
+class Clock:
+    """One clock process; any number may run beside each other."""
+
+    id: UUID = field(default_factory=new_id)
+    grace: sweep.Grace = field(default_factory=sweep.Grace)
+    n_ticks: int = 0
+
+    def tick(self) -> None:
+        """Fire what is due, find what was lost, and beat."""
+        began = time.monotonic()
+        sweep.wake_due()
+        if sweep.bury_neighbours() + self._bury_silent(began):
+            logger.warning("a worker died; its runs go on elsewhere")
+        sweep.requeue_orphans()
+        sweep.reissue_tickets()
+        if self.n_ticks % SLOW_JOBS_EVERY == 0:
+            sweep.forget_old_workers()
+            execute(_FORGET, {})
+        self.n_ticks += 1
+        self._beat(time.monotonic() - began)
+
+    def _bury_silent(self, now: float) -> int:
+        return sweep.bury_silent() if self.grace.allows(now, sweep.database_up_seconds()) else 0
+
+    def _beat(self, tick_seconds: float) -> None:
+        row = {"id": self.id, "host": this_host().name, "pid": os.getpid(), "tick_seconds": tick_seconds}
+        execute(_BEAT, row)

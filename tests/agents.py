@@ -1,0 +1,193 @@
+"""Small programs that the tests run on the real shell."""
+
+import re
+import time
+from typing import Any
+
+from runs.engine.commands import Command
+from runs.program import (
+    ActionFailedError,
+    Context,
+    Fail,
+    Finish,
+    Goto,
+    Program,
+    RetryPolicy,
+    Sleep,
+    ToolCall,
+    ToolError,
+    node,
+    tool,
+)
+from tests.ledger import write_entry
+
+QUICK = RetryPolicy(max_attempts=3, first_seconds=0.01, max_seconds=0.05)
+
+
+@tool("test.echo", effect="read")
+def echo(call: ToolCall, *, value: Any) -> Any:
+    """Return the value."""
+    return value
+
+
+@tool("test.ledger", effect="write")
+def ledger(call: ToolCall, *, entry: str) -> dict[str, Any]:
+    """Write to the outside ledger, which honours idempotency keys."""
+    return write_entry(call, entry)
+
+
+@tool("test.flaky", effect="read", retry=QUICK)
+def flaky(call: ToolCall, *, until: int) -> int:
+    """Fail before the attempt `until`."""
+    if call.attempt < until:
+        raise ToolError(f"not yet, this is attempt {call.attempt}", code="flaky")
+    return call.attempt
+
+
+@tool("test.slow_retry", effect="read", retry=RetryPolicy(max_attempts=3))
+def slow_retry(call: ToolCall, *, seconds: float) -> int:
+    """Fail once and ask to be left alone for a while."""
+    if call.attempt == 1:
+        raise ToolError("busy", code="busy", retry_after_seconds=seconds)
+    return call.attempt
+
+
+@tool("test.returns", effect="compute")
+def returns(call: ToolCall, *, what: str) -> Any:
+    """Return something that is hard to store."""
+    return {
+        "set": {1, 2},
+        "nul": "a\0b",
+        "surrogate": "a\ud800b",
+        "nan": float("nan"),
+        "large": "x" * (5 << 20),
+        "deep": _deep(500),
+    }[what]
+
+
+def _deep(levels: int) -> Any:
+    value: Any = 1
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+class Steps(Program):
+    """`n` trivial node steps."""
+
+    name = "test-steps"
+    input_schema = {
+        "type": "object",
+        "properties": {"n": {"type": "integer", "minimum": 1}},
+        "required": ["n"],
+    }
+
+    @node(start=True)
+    def step(self, ctx: Context, state: Any) -> Command:
+        done = state.get("done", 0) + 1
+        if done >= state["n"]:
+            return Finish(output={"done": done}, set={"done": done})
+        return Goto("step", set={"done": done})
+
+
+class Effects(Program):
+    """`n` nodes, each of which reads, writes to the ledger, and lasts a little."""
+
+    name = "test-effects"
+
+    @node(start=True)
+    def step(self, ctx: Context, state: Any) -> Command:
+        i = state.get("i", 0)
+        ctx.tool("test.echo", value=i)
+        ctx.tool("test.ledger", entry=f"{state['run']}:{i}")
+        time.sleep(state.get("seconds", 0.0))
+        ctx.progress(i + 1, state["n"])
+        if i + 1 >= state["n"]:
+            return Finish(output={"n": i + 1}, set={"i": i + 1}, append={"log": i})
+        return Goto("step", set={"i": i + 1}, append={"log": i}, note=f"entry {i}")
+
+
+class Naps(Program):
+    """Sleeps inside a node, then between nodes."""
+
+    name = "test-naps"
+
+    @node(start=True)
+    def first(self, ctx: Context, state: Any) -> Command:
+        before, chance = ctx.now(), ctx.random()
+        ctx.tool("test.ledger", entry=f"{state['run']}:before")
+        ctx.log("going to sleep")
+        ctx.sleep(state["seconds"])
+        return Sleep(
+            "second", seconds=state["seconds"], set={"before": before, "chance": chance, "again": ctx.now()}
+        )
+
+    @node
+    def second(self, ctx: Context, state: Any) -> Command:
+        return Finish(output=dict(state))
+
+
+class Calls(Program):
+    """Calls one tool with the arguments of the input; with `catch`, goes on when it fails."""
+
+    name = "test-calls"
+
+    @node(start=True)
+    def call(self, ctx: Context, state: Any) -> Command:
+        try:
+            result = ctx.tool(state["tool"], **state.get("args", {}))
+        except ActionFailedError as error:
+            if state.get("catch"):
+                return Finish(output={"caught": error.error_code, "attempts": error.attempts})
+            raise
+        return Finish(output={"result": result})
+
+
+class Misbehaves(Program):
+    """Does what the input's `how` says; nodes are tried three times, quickly."""
+
+    name = "test-misbehaves"
+
+    @node(start=True, retry=QUICK)
+    def start(self, ctx: Context, state: Any) -> Command:
+        how = state["how"]
+        if how == "raises":
+            raise RuntimeError(f"attempt {ctx.attempt}")
+        if how == "recovers" and ctx.attempt < 3:
+            raise RuntimeError(f"attempt {ctx.attempt}")
+        if how == "fails":
+            return Fail("the agent gave up", code="gave_up")
+        if how == "bad_pointer":
+            return Goto("start", set={"/nowhere/deep": 1})
+        if how == "bad_node":
+            return Goto("elsewhere")
+        if how == "not_a_command":
+            return "next"  # type: ignore[return-value]  # the point of the test
+        if how == "mutates":
+            state["how"] = "changed"
+        if how == "swallows":
+            return self._swallows(ctx)
+        if how == "regex":
+            re.match(r"^(a+)+$", "a" * state["length"] + "b")
+        return Finish(output={"attempt": ctx.attempt})
+
+    def _swallows(self, ctx: Context) -> Command:
+        try:
+            ctx.sleep(3600)
+        except:  # noqa: E722 -- an agent that swallows everything
+            ctx.tool("test.ledger", entry="must never be written")
+        return Finish(output="must never be seen")
+
+
+class Fickle(Program):
+    """Asks for another action each time it runs: the second execution must be found out."""
+
+    name = "test-fickle"
+    times = 0
+
+    @node(start=True)
+    def start(self, ctx: Context, state: Any) -> Command:
+        Fickle.times += 1
+        ctx.tool("test.echo", value=Fickle.times)
+        ctx.sleep(0.01)
+        return Finish()

@@ -1,0 +1,226 @@
+"""What a run does on the real shell: nodes, actions, waits, retries and failures, committed to PostgreSQL."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from runs.models import Attempt, Checkpoint, Intent, LogLine, Step
+from runs.services.advance import advance
+from tests import ledger
+from tests.agents import Fickle
+from tests.runs import a_run, a_worker, claim, drive, make_due, output, state
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _ledger() -> Iterator[None]:
+    ledger.create()
+    yield
+
+
+def test_a_run_walks_through_its_nodes_and_leaves_a_checkpoint_each() -> None:
+    run = drive(a_run("test-steps", {"n": 5}))
+    assert (run.status, output(run), run.n_steps) == ("succeeded", {"done": 5}, 5)
+    assert list(Checkpoint.objects.filter(run=run).values_list("seq", flat=True)) == [1, 2, 3, 4, 5]
+    assert state(run) == {"n": 5, "done": 5}
+    assert state(run, 2) == {"n": 5, "done": 2}
+
+
+def test_actions_stand_under_their_node_in_start_order() -> None:
+    run = drive(a_run("test-effects", {"n": 2, "run": "r"}))
+    rows = list(
+        Step.objects.filter(run=run)
+        .order_by("seq")
+        .values_list("seq", "parent_seq", "kind", "name", "status")
+    )
+    assert rows == [
+        (1, 0, "node", "step", "succeeded"),
+        (2, 1, "tool", "test.echo", "succeeded"),
+        (3, 1, "tool", "test.ledger", "succeeded"),
+        (4, 0, "node", "step", "succeeded"),
+        (5, 4, "tool", "test.echo", "succeeded"),
+        (6, 4, "tool", "test.ledger", "succeeded"),
+    ]
+    assert (run.progress_done, run.progress_total, run.n_steps) == (2, 2, 6)
+    assert ledger.entries() == [("r:0", 1), ("r:1", 1)]
+    assert Intent.objects.filter(run=run, settled_at__isnull=True).count() == 0
+
+
+def test_a_sleep_makes_the_run_a_row_and_goes_on_after_it() -> None:
+    run = a_run("test-naps", {"run": "r", "seconds": 3600})
+    worker_id = a_worker()
+    advance(claim(worker_id))
+    run.refresh_from_db()
+    assert (run.status, run.worker_id) == ("sleeping", None)
+    assert run.waiting_on == {"kind": "timer", "seq": 3, "text": "sleeping as the agent asked"}
+    run = drive(run, worker_id=worker_id)
+    assert run.status == "succeeded"
+    assert ledger.entries() == [("r:before", 1)]
+    assert ledger.n_asked() == 1
+    assert [line.message for line in LogLine.objects.filter(run=run)] == ["going to sleep"]
+
+
+def test_a_wait_that_is_not_over_is_waited_for_again() -> None:
+    run = a_run("test-naps", {"run": "r", "seconds": 3600})
+    worker_id = a_worker()
+    advance(claim(worker_id))
+    type(run).objects.filter(pk=run.pk).update(status="queued")
+    advance(claim(worker_id))
+    run.refresh_from_db()
+    assert run.status == "sleeping"
+    assert Step.objects.filter(run=run, kind="wait").count() == 1
+
+
+def test_time_and_chance_are_the_same_when_a_node_runs_again() -> None:
+    run = a_run("test-naps", {"run": "r", "seconds": 5})
+    worker_id = a_worker()
+    advance(claim(worker_id))
+    riders = Step.objects.filter(run=run, name="test.ledger").get()
+    make_due(run)
+    run = drive(run, worker_id=worker_id)
+    final = output(run)
+    assert riders.ordinal == 0
+    assert final["before"] < final["again"]
+    assert 0 <= final["chance"] < 1
+
+
+def test_a_tool_that_fails_is_tried_again_and_each_attempt_is_kept() -> None:
+    run = drive(a_run("test-calls", {"tool": "test.flaky", "args": {"until": 3}}))
+    assert output(run) == {"result": 3}
+    step = Step.objects.get(run=run, kind="tool")
+    assert (step.status, step.attempts) == ("succeeded", 3)
+    assert list(Attempt.objects.filter(run=run).order_by("number").values_list("number", "error_code")) == [
+        (1, "flaky"),
+        (2, "flaky"),
+    ]
+    assert run.n_retries == 2
+
+
+def test_an_action_that_failed_for_good_may_be_caught() -> None:
+    run = drive(a_run("test-calls", {"tool": "test.flaky", "args": {"until": 9}, "catch": True}))
+    assert output(run) == {"caught": "flaky", "attempts": 3}
+    assert Step.objects.get(run=run, kind="tool").status == "failed"
+
+
+def test_an_action_that_failed_for_good_fails_the_run_with_its_reason() -> None:
+    run = drive(a_run("test-calls", {"tool": "test.flaky", "args": {"until": 9}}))
+    assert run.status == "failed"
+    assert run.error["code"] == "flaky"
+    assert "test.flaky failed after 3 attempts" in run.error["message"]
+    assert (run.error["node"], run.error["seq"]) == ("call", 1)
+
+
+def test_a_long_wait_before_the_next_attempt_frees_the_worker() -> None:
+    run = a_run("test-calls", {"tool": "test.slow_retry", "args": {"seconds": 600}})
+    worker_id = a_worker()
+    advance(claim(worker_id))
+    run.refresh_from_db()
+    assert (run.status, run.health) == ("sleeping", ["retrying"])
+    assert run.waiting_on["kind"] == "retry"
+    run = drive(run, worker_id=worker_id)
+    assert output(run) == {"result": 2}
+    assert run.health == []
+    assert Step.objects.get(run=run, kind="tool").attempts == 2
+
+
+@pytest.mark.parametrize(
+    ("how", "code", "words"),
+    [
+        ("raises", "RuntimeError", "attempt 3"),
+        ("fails", "gave_up", "the agent gave up"),
+        ("bad_pointer", "update_invalid", "'/nowhere' does not exist in the state"),
+        ("bad_node", "command_invalid", "goes to 'elsewhere'"),
+        ("not_a_command", "command_invalid", "returned str"),
+        ("mutates", "TypeError", "state is read-only"),
+    ],
+)
+def test_a_node_that_misbehaves_fails_the_run_with_a_sentence(how: str, code: str, words: str) -> None:
+    run = drive(a_run("test-misbehaves", {"how": how}))
+    assert run.status == "failed"
+    assert run.error["code"] == code
+    assert words in run.error["message"]
+    assert Step.objects.get(run=run).status == "failed"
+
+
+def test_a_node_that_recovers_keeps_its_failed_attempts() -> None:
+    run = drive(a_run("test-misbehaves", {"how": "recovers"}))
+    assert output(run) == {"attempt": 3}
+    assert Attempt.objects.filter(run=run).count() == 2
+    assert Step.objects.get(run=run).attempts == 3
+
+
+def test_a_bare_except_cannot_swallow_a_suspension() -> None:
+    run = a_run("test-misbehaves", {"how": "swallows"})
+    advance(claim(a_worker()))
+    run.refresh_from_db()
+    assert run.status == "sleeping"
+    assert ledger.entries() == []
+
+
+@pytest.mark.parametrize(
+    ("what", "code", "words"),
+    [
+        ("set", "NotJsonError", "type set is not JSON"),
+        ("nan", "NotJsonError", "not finite"),
+        ("deep", "NotJsonError", "nested deeper"),
+        ("large", "too_large", "the limit is"),
+    ],
+)
+def test_a_result_that_cannot_be_stored_is_an_error_that_says_so(what: str, code: str, words: str) -> None:
+    run = drive(a_run("test-calls", {"tool": "test.returns", "args": {"what": what}}))
+    assert run.status == "failed"
+    assert run.error["code"] == code
+    assert words in run.error["message"]
+
+
+@pytest.mark.parametrize("what", ["nul", "surrogate"])
+def test_characters_that_cannot_be_stored_are_replaced_and_logged(what: str) -> None:
+    run = drive(a_run("test-calls", {"tool": "test.returns", "args": {"what": what}}))
+    assert output(run) == {"result": "a\ufffdb"}
+    assert "replaced 1 characters" in LogLine.objects.get(run=run).message
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        ({"tool": "no.such"}, "there is no tool 'no.such'"),
+        ({"tool": "test.flaky", "args": {"till": 3}}, "until"),
+    ],
+)
+def test_a_call_that_cannot_be_made_says_why(call: dict[str, object], words: str) -> None:
+    run = drive(a_run("test-calls", call))
+    assert run.status in ("failed", "paused")
+    assert words in str(run.error or run.waiting_on)
+
+
+def test_a_node_that_asks_for_something_else_when_it_runs_again_is_found_out() -> None:
+    Fickle.times = 0
+    run = drive(a_run("test-fickle", {}))
+    assert run.status == "failed"
+    assert run.error["code"] == "nondeterminism"
+    assert "value='1'" in run.error["message"]
+    assert "value='2'" in run.error["message"]
+
+
+def test_a_run_whose_lease_moved_on_writes_nothing_more() -> None:
+    run = a_run("test-effects", {"n": 1, "run": "r"})
+    stale = claim(a_worker())
+    type(run).objects.filter(pk=run.pk).update(status="queued")
+    fresh = claim(a_worker())
+    advance(stale)
+    assert Step.objects.filter(run=run).count() == 0
+    assert ledger.entries() == []
+    advance(fresh)
+    run.refresh_from_db()
+    assert run.status == "succeeded"
+
+
+def test_a_cancel_is_seen_at_the_next_commit() -> None:
+    run = a_run("test-effects", {"n": 3, "run": "r"})
+    claimed = claim(a_worker())
+    type(run).objects.filter(pk=run.pk).update(control="cancel")
+    advance(claimed)
+    run.refresh_from_db()
+    assert (run.status, run.control) == ("cancelled", "")
+    assert run.ended_at is not None
