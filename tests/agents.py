@@ -150,28 +150,37 @@ class Misbehaves(Program):
 
     @node(start=True, retry=QUICK)
     def start(self, ctx: Context, state: Any) -> Command:
-        how = state["how"]
-        if how == "raises":
+        return getattr(self, state["how"])(ctx, state)  # type: ignore[no-any-return]  # a method below
+
+    def raises(self, ctx: Context, state: Any) -> Command:
+        raise RuntimeError(f"attempt {ctx.attempt}")
+
+    def recovers(self, ctx: Context, state: Any) -> Command:
+        if ctx.attempt < 3:
             raise RuntimeError(f"attempt {ctx.attempt}")
-        if how == "recovers" and ctx.attempt < 3:
-            raise RuntimeError(f"attempt {ctx.attempt}")
-        if how == "fails":
-            return Fail("the agent gave up", code="gave_up")
-        if how == "bad_pointer":
-            return Goto("start", set={"/nowhere/deep": 1})
-        if how == "bad_node":
-            return Goto("elsewhere")
-        if how == "not_a_command":
-            return "next"  # type: ignore[return-value]  # the point of the test
-        if how == "mutates":
-            state["how"] = "changed"
-        if how == "swallows":
-            return self._swallows(ctx)
-        if how == "regex":
-            re.match(r"^(a+)+$", "a" * state["length"] + "b")
         return Finish(output={"attempt": ctx.attempt})
 
-    def _swallows(self, ctx: Context) -> Command:
+    def fails(self, ctx: Context, state: Any) -> Command:
+        return Fail("the agent gave up", code="gave_up")
+
+    def bad_pointer(self, ctx: Context, state: Any) -> Command:
+        return Goto("start", set={"/nowhere/deep": 1})
+
+    def bad_node(self, ctx: Context, state: Any) -> Command:
+        return Goto("elsewhere")
+
+    def not_a_command(self, ctx: Context, state: Any) -> Any:
+        return "next"
+
+    def mutates(self, ctx: Context, state: Any) -> Command:
+        state["how"] = "changed"
+        return Finish()
+
+    def regex(self, ctx: Context, state: Any) -> Command:
+        re.match(r"^(a+)+$", "a" * state["length"] + "b")
+        return Finish()
+
+    def swallows(self, ctx: Context, state: Any) -> Command:
         try:
             ctx.sleep(3600)
         except:  # noqa: E722 -- an agent that swallows everything

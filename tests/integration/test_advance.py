@@ -1,7 +1,5 @@
 """What a run does on the real shell: nodes, actions, waits, retries and failures, committed to PostgreSQL."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from runs.models import Attempt, Checkpoint, Intent, LogLine, Step
@@ -14,9 +12,8 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def _ledger() -> Iterator[None]:
+def _ledger() -> None:
     ledger.create()
-    yield
 
 
 def test_a_run_walks_through_its_nodes_and_leaves_a_checkpoint_each() -> None:
