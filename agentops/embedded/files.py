@@ -61,11 +61,17 @@ def write_environment(path: Path, values: Mapping[str, str]) -> None:
 
 @contextmanager
 def locked(path: Path) -> Iterator[bool]:
-    """Whether this process got the lock on the file; the kernel frees it however the process ends."""
-    with path.open("a") as file:
+    """Whether this process got the lock on the file; the kernel frees it however the process ends.
+
+    The file then holds the process id, for those who come later.
+    """
+    with path.open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             yield False
         else:
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
             yield True

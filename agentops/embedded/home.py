@@ -50,6 +50,11 @@ class Home:
         return socket_directory(self.root / "run")
 
     @property
+    def lock(self) -> Path:
+        """Held by the process that runs the installation; it holds that process's id."""
+        return self.root / "up.lock"
+
+    @property
     def mark(self) -> str:
         """What the environment of every process of this installation bears, and of no copy of it."""
         return hashlib.sha256(os.fsencode(self.root)).hexdigest()[:16]
@@ -74,7 +79,7 @@ class Home:
     @contextmanager
     def held(self) -> Iterator[bool]:
         """Whether this process has the installation to itself; it keeps it until the block ends."""
-        with locked(self.root / "up.lock") as ours:
+        with locked(self.lock) as ours:
             yield ours
 
     def postgres_base(self, account: Account | None) -> Path:

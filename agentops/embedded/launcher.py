@@ -116,8 +116,11 @@ def launch(home: Home, make_plan: Callable[[], Plan], say: Callable[[str], None]
 
 def _already_running(home: Home) -> str:
     url = read_json(home.ready).get("url")
-    where = f"at {url}" if url else "and still starting"
-    return f"already running {where} (state in {home.root}): stop that one first, or set AGENTOPS_HOME"
+    where = f"at {url}" if url else "and still starting or stopping"
+    return (
+        f"already running {where} (process {home.lock.read_text()}, state in {home.root}): "
+        "stop that one first, or name another folder in AGENTOPS_HOME"
+    )
 
 
 def _serve(run: _Run) -> None:
@@ -154,8 +157,8 @@ def _start(run: _Run, supervisor: Supervisor) -> None:
     _wait_until_served(run, supervisor)
     if run.published is None:
         run.published, line = run.plan.announce(found)
+        _write_ready(run)
         run.say(line)
-    _write_ready(run)
 
 
 def _servers(plan: Plan) -> list[Program]:

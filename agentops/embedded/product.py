@@ -36,6 +36,7 @@ class ProductPlan:
     def __init__(self, home: Home, given: Mapping[str, str]) -> None:
         """Reads `.env` in the project's folder too; a variable in `given` wins over its line there."""
         self.home = home
+        self._reservation: PortReservation | None = None
         self._remembered = read_environment(home.environment)
         self._given = dict(given)
         self._settings = _with_secret_files(read_environment(PROJECT / ".env") | _without_empty(given))
@@ -50,6 +51,7 @@ class ProductPlan:
         """
         postgres, redis = self._postgres(), self._redis()
         self._reservation = PortReservation(self._host, self._number("PORT", 8000, 1, 65_535))
+        self._port = self._reservation.port
         environment = self._write_environment(postgres, redis)
         return Plan(
             home=self.home,
@@ -59,10 +61,15 @@ class ProductPlan:
             redis=redis,
             preparations=self._preparations(),
             check=lambda: _check_own_servers(environment, postgres, redis),
-            is_served=_Served(self._address, self._reservation.port),
+            is_served=_Served(self._address, self._port),
             announce=lambda found: self._announcement(environment, found),
             directory=PROJECT,
         )
+
+    def close(self) -> None:
+        """Lets other starts choose the port again."""
+        if self._reservation:
+            self._reservation.release()
 
     @property
     def _address(self) -> str:
@@ -71,7 +78,7 @@ class ProductPlan:
     @property
     def _url(self) -> str:
         address = f"[{self._address}]" if ":" in self._address else self._address
-        return f"http://{address}:{self._reservation.port}/"
+        return f"http://{address}:{self._port}/"
 
     def _number(self, name: str, default: int, lowest: int, highest: int) -> int:
         text = self._settings.get(name, str(default))
@@ -104,7 +111,7 @@ class ProductPlan:
             "DATABASE_URL": postgres.url() if postgres else self._settings["DATABASE_URL"],
             "REDIS_URL": redis.url() if redis else self._own_redis() or "",
             "HOST": self._host,
-            "PORT": str(self._reservation.port),
+            "PORT": str(self._port),
             "DEMO": "1" if self._has_demo else "0",
             **{name: self._secret(name) for name in _KEPT_SECRETS},
             **self._demo_site(),
@@ -147,7 +154,7 @@ class ProductPlan:
         commands = {
             "web": [
                 *(sys.executable, "-m", "uvicorn", "agentops.asgi:application", "--host", self._host),
-                *("--port", str(self._reservation.port), "--no-access-log", "--lifespan", "off"),
+                *("--port", str(self._port), "--no-access-log", "--lifespan", "off"),
             ]
         }
         for number in range(1, self._number("WORKERS", 2, 0, 1000) + 1):

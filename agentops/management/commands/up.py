@@ -1,6 +1,7 @@
 """Starts the whole product and keeps it running: what ``make up`` calls."""
 
 import os
+from contextlib import closing
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -23,7 +24,8 @@ class Command(BaseCommand):
         given = {name: value for name, value in os.environ.items() if name not in TAKEN_FROM_HOME}
         place = Home(home().resolve())
         try:
-            launch(place, lambda: ProductPlan(place, given).build(), self._say)
+            with closing(ProductPlan(place, given)) as product:
+                launch(place, product.build, self._say)
         except EmbeddedError as error:
             raise CommandError(str(error)) from error
 
