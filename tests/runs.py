@@ -33,7 +33,7 @@ def a_run(program: str, state: dict[str, Any], *, team: Team | None = None) -> R
     run_id, encoded = new_id(), encode(state)
     return Run.objects.create(
         id=run_id, root_id=run_id, team=team, agent_id=version.agent_id, agent_version=version, title=program,
-        node=get_program(program).start, input=encoded.body, input_codec=encoded.codec,
+        node=get_program(program).start_node, input=encoded.body, input_codec=encoded.codec,
         head_hash=genesis(team.pk, run_id, encoded), request_hash=digest(state),
     )  # fmt: skip
 

@@ -57,19 +57,24 @@ class Program:
     description: ClassVar[str] = ""
     input_schema: ClassVar[JsonObject] = {"type": "object"}
     nodes: ClassVar[dict[str, Node]] = {}
-    start: ClassVar[str] = ""
+    start_node: ClassVar[str] = ""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         cls.nodes = {found.name: found for base in reversed(cls.__mro__) for found in _nodes_of(base)}
         starts = [name for name, found in cls.nodes.items() if found.is_start]
+        taken = sorted(set(cls.nodes) & set(vars(Program)))
         if not cls.name:
             raise ProgramError(f"{cls.__qualname__} needs a name")
+        if taken:
+            raise ProgramError(
+                f"program {cls.name!r}: a node cannot be called {taken[0]!r}, programs use that name"
+            )
         if len(starts) != 1:
             raise ProgramError(
                 f"program {cls.name!r} needs exactly one @node(start=True), it has {len(starts)}"
             )
-        cls.start = starts[0]
+        cls.start_node = starts[0]
 
     def title_of(self, state: Any) -> str:
         """Return what people call this run; override to say more than the agent's name."""

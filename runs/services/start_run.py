@@ -155,7 +155,7 @@ def _built(
         queue=version.agent.queue,
         priority=request.priority,
         deadline_at=deadline,
-        node=program.start,
+        node=program.start_node,
         input=encoded.body,
         input_codec=encoded.codec,
         head_hash=genesis(actor.team_id, run_id, encoded),

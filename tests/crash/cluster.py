@@ -37,7 +37,7 @@ class Cluster:
         self.n_workers, self.slots, self.module, self.conf = workers, slots, module, conf
         self.workers: list[subprocess.Popen[bytes]] = []
         self.clock: subprocess.Popen[bytes] | None = None
-        self.log = tempfile.TemporaryFile()
+        self.log = tempfile.TemporaryFile()  # noqa: SIM115 -- closed in __exit__
 
     def __enter__(self) -> "Cluster":
         self.clock = self._start(sys.executable, "manage.py", "clock")
