@@ -149,7 +149,13 @@ CONTENT_SECURITY_POLICY = {
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 << 20
 
-CELERY_BROKER_URL = env_secret("CELERY_BROKER_URL", REDIS_URL.replace("unix://", "redis+socket://"))
+# For a socket Celery spells both the scheme and the database number in a way of its own.
+_BROKER = (
+    f"redis+socket{REDIS_URL[4:].replace('?db=', '?virtual_host=')}"
+    if REDIS_URL.startswith("unix:")
+    else REDIS_URL
+)
+CELERY_BROKER_URL = env_secret("CELERY_BROKER_URL", _BROKER)
 
 DEMO_SITE_URL = env_str("DEMO_SITE_URL")
 AGENT_MODULES = ["agentops.demo.agents"] if env_bool("DEMO", default=True) else []
