@@ -209,7 +209,8 @@ def _wait_for(supervisor: Supervisor, name: str, accepts: Callable[[], bool], ho
             is_at_work=lambda: supervisor.is_running(name),
         )
     except EmbeddedError as error:
-        raise EmbeddedError(f"{error} (log: {log})\n{tail(log)}") from error
+        advice = f"; it holds only hints, so {home.root / 'redis'} may be removed" if name == "redis" else ""
+        raise EmbeddedError(f"{error} (log: {log}{advice})\n{tail(log)}") from error
 
 
 def _prepare(run: _Run) -> dict[str, Any]:
