@@ -17,12 +17,16 @@ NO_PARENT = b""
 
 
 class IntegrityError(Exception):
-    """Stored bytes that are not what was written; `seq` is the step whose row fails."""
+    """Stored bytes that are not what was written.
 
-    def __init__(self, run_id: UUID, seq: int, what: str) -> None:
+    `seq` is the step whose row fails, `last_good_seq` the last checkpoint before it that was checked.
+    """
+
+    def __init__(self, run_id: UUID, seq: int, what: str, last_good_seq: int = 0) -> None:
         super().__init__(f"{what} of run {run_id} at step {seq} fails its integrity check")
         self.run_id = run_id
         self.seq = seq
+        self.last_good_seq = last_good_seq
 
 
 def checkpoint_hash(team_id: UUID, run_id: UUID, seq: int, parent_hash: bytes, encoded: Encoded) -> bytes:
@@ -33,6 +37,14 @@ def checkpoint_hash(team_id: UUID, run_id: UUID, seq: int, parent_hash: bytes, e
 def outcome_mac(team_id: UUID, run_id: UUID, seq: int, request_hash: bytes, codec: int, body: bytes) -> bytes:
     """Return the 32-byte code of an action's outcome."""
     return _mac(b"outcome", team_id, run_id, seq, request_hash, codec, body)
+
+
+def segment_mac(
+    team_id: UUID, run_id: UUID, seq: int, from_seq: int, from_hash: bytes, tip_hash: bytes, encoded: Encoded
+) -> bytes:
+    """Return the 32-byte code of a segment: what it merges, from which checkpoint, to which."""
+    link = struct.pack(">q", from_seq) + from_hash + tip_hash
+    return _mac(b"segment", team_id, run_id, seq, link, encoded.codec, encoded.body)
 
 
 def same(left: bytes | memoryview, right: bytes | memoryview) -> bool:

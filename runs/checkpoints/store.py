@@ -1,23 +1,48 @@
 """Rebuilding the state of a run at any of its checkpoints, checked against the chain."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from runs.checkpoints.chain import NO_PARENT, IntegrityError, checkpoint_hash, same
+from django.db import connection
+
+from runs.checkpoints.chain import NO_PARENT, IntegrityError, checkpoint_hash, same, segment_mac
 from runs.checkpoints.codec import Encoded, decode
+from runs.checkpoints.segments import Tail
 from runs.engine.frozen import freeze
 from runs.engine.updates import apply_delta
 from runs.models import Checkpoint, Run
 
+_ROWS = """
+SELECT kind, seq, parent_seq, codec, body, hash, tip_hash FROM runs_checkpoint
+WHERE run_id = %(run_id)s AND branch = %(branch)s AND seq <= %(goal)s AND (kind = 'g' OR (kind = 'd' AND seq > coalesce(
+    (SELECT max(seq) FROM runs_checkpoint WHERE run_id = %(run_id)s AND branch = %(branch)s AND kind = 'g'
+     AND seq <= %(goal)s), 0)))
+ORDER BY seq
+"""
+
+
+DELTA, SEGMENT = "d", "g"
+
+
+class _Row(NamedTuple):
+    kind: str
+    seq: int
+    parent_seq: int
+    codec: int
+    body: bytes
+    hash: bytes
+    tip_hash: bytes | None
+
 
 @dataclass(slots=True)
 class Rebuilt:
-    """The state at `seq` (frozen containers) and the hash of its checkpoint."""
+    """The state at `seq` (frozen containers), the hash of its checkpoint, and the deltas since the last segment."""
 
     seq: int
     state: Any
     hash: bytes
+    tail: Tail
 
 
 def genesis(team_id: UUID, run_id: UUID, encoded: Encoded) -> bytes:
@@ -33,34 +58,60 @@ def rebuild(run: Run, seq: int | None = None) -> Rebuilt:
     Raises: IntegrityError when a row on the way was changed, moved or taken away.
     """
     goal = run.head_seq if seq is None else seq
-    first = Encoded(run.input_codec, bytes(run.input), 0)
-    built = Rebuilt(0, freeze(decode(*first[:2])), genesis(run.team_id, run.id, first))
-    for row in _deltas(run, goal):
-        _advance(run, built, row)
+    built = _beginning(run)
+    for row in _rows(run, goal):
+        (_jump if row.kind == SEGMENT else _step)(run, built, row)
     if goal == run.head_seq and (built.seq != goal or not same(built.hash, run.head_hash)):
-        raise IntegrityError(run.id, goal, "the head")
+        raise IntegrityError(run.id, goal, "the head", built.seq)
     return built
 
 
-def deltas_between(run: Run, seq: int) -> Any:
+def delta_at(run: Run, seq: int) -> Any:
     """Return the delta (declared operations) that the node step `seq` committed.
 
     Raises: Checkpoint.DoesNotExist
     """
-    row = Checkpoint.objects.get(run_id=run.id, seq=seq, kind="d")
+    row = Checkpoint.objects.get(run_id=run.id, seq=seq, kind=DELTA)
     return decode(row.codec, row.body)
 
 
-def _deltas(run: Run, goal: int) -> Any:
-    rows = Checkpoint.objects.filter(run_id=run.id, branch=run.branch, kind="d", seq__lte=goal)
-    return rows.order_by("seq").values_list("seq", "parent_seq", "codec", "body", "hash").iterator(2000)
+def _beginning(run: Run) -> Rebuilt:
+    encoded = Encoded(run.input_codec, bytes(run.input), 0)
+    link = genesis(run.team_id, run.id, encoded)
+    return Rebuilt(0, freeze(_decoded(run, 0, encoded)), link, Tail(0, link))
 
 
-def _advance(run: Run, built: Rebuilt, row: tuple[int, int, int, bytes, bytes]) -> None:
-    seq, parent_seq, codec, body, stored = row
-    encoded = Encoded(codec, bytes(body), 0)
-    computed = checkpoint_hash(run.team_id, run.id, seq, built.hash, encoded)
-    if parent_seq != built.seq or not same(computed, stored):
-        raise IntegrityError(run.id, seq, "the checkpoint")
-    apply_delta(built.state, decode(codec, encoded.body))
-    built.seq, built.hash = seq, computed
+def _rows(run: Run, goal: int) -> list[_Row]:
+    with connection.cursor() as cursor:
+        cursor.execute(_ROWS, {"run_id": run.id, "branch": run.branch, "goal": goal})
+        return [_Row(*row) for row in cursor.fetchall()]
+
+
+def _step(run: Run, built: Rebuilt, row: _Row) -> None:
+    """Apply one delta."""
+    encoded = Encoded(row.codec, bytes(row.body), 0)
+    computed = checkpoint_hash(run.team_id, run.id, row.seq, built.hash, encoded)
+    if row.parent_seq != built.seq or not same(computed, row.hash):
+        raise IntegrityError(run.id, row.seq, "the checkpoint", built.seq)
+    delta = _decoded(run, row.seq, encoded)
+    apply_delta(built.state, delta)
+    built.tail.add(delta)
+    built.seq, built.hash = row.seq, computed
+
+
+def _jump(run: Run, built: Rebuilt, row: _Row) -> None:
+    """Apply one segment."""
+    encoded, tip_hash = Encoded(row.codec, bytes(row.body), 0), bytes(row.tip_hash or b"")
+    computed = segment_mac(run.team_id, run.id, row.seq, built.seq, built.hash, tip_hash, encoded)
+    if row.parent_seq != built.seq or not same(computed, row.hash):
+        raise IntegrityError(run.id, row.seq, "the segment", built.seq)
+    apply_delta(built.state, _decoded(run, row.seq, encoded))
+    built.seq, built.hash = row.seq, tip_hash
+    built.tail.start_over(row.seq, tip_hash)
+
+
+def _decoded(run: Run, seq: int, encoded: Encoded) -> Any:
+    try:
+        return decode(encoded.codec, encoded.body)
+    except ValueError as error:
+        raise IntegrityError(run.id, seq, "the checkpoint") from error

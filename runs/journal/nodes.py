@@ -9,6 +9,7 @@ from agentops.common.ids import new_token
 from agentops.common.types import JsonObject, JsonValue
 from runs.checkpoints.chain import checkpoint_hash
 from runs.checkpoints.codec import Encoded, encode_capped
+from runs.checkpoints.segments import Segment, Tail
 from runs.engine.updates import Delta
 from runs.journal.fence import Lease, Row, execute, fenced, persist
 from runs.journal.pending import Pending
@@ -35,21 +36,25 @@ class NodeCommit:
 
     delta: Encoded
     hash: bytes
+    segment: Segment | None
     summary: str
     n_actions: int
 
 
 def encode_delta(
-    lease: Lease, position: Position, delta: Delta, *, summary: str, n_actions: int
+    lease: Lease, position: Position, delta: Delta, tail: Tail, *, summary: str, n_actions: int
 ) -> NodeCommit:
-    """Return the delta as it will be stored, chained to the head.
+    """Return the delta as it will be stored, chained to the head, with the segment that it completes, if any.
 
+    The delta is added to `tail`.
     Raises: TooLargeError
     """
     what = f"the update of node {position.node!r}"
     encoded = encode_capped(delta, max_bytes=conf().value_max_bytes, what=what)
     link = checkpoint_hash(lease.team_id, lease.run_id, position.node_seq, position.head_hash, encoded)
-    return NodeCommit(encoded, link, summary[:300], n_actions)
+    tail.add(delta)
+    segment = tail.segment(lease.team_id, lease.run_id, position.node_seq, link)
+    return NodeCommit(encoded, link, segment, summary[:300], n_actions)
 
 
 def commit_goto(
@@ -177,7 +182,13 @@ def _commit(
         "codec": done.delta.codec, "body": done.delta.body, "key_id": conf().integrity_key_id,
         "n_steps": 1 + done.n_actions, "n_failed": 0, **more,
     }  # fmt: skip
-    return _fenced(guard, ("node_step", "checkpoint"), params, pending)
+    if done.segment is None:
+        return _fenced(guard, ("node_step", "checkpoint"), params, pending)
+    params |= {
+        "segment_from": done.segment.from_seq, "segment_codec": done.segment.encoded.codec,
+        "segment_body": done.segment.encoded.body, "segment_mac": done.segment.mac,
+    }  # fmt: skip
+    return _fenced(guard, ("node_step", "checkpoint", "segment"), params, pending)
 
 
 def _fenced(

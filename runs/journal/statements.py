@@ -68,6 +68,11 @@ ARMS = {
         " SELECT %(run_id)s, %(seq)s, 'd', team_id, %(parent_seq)s, %(branch)s, %(codec)s, %(body)s, %(key_id)s, %(hash)s"
         " FROM r"
     ),
+    "segment": (
+        "INSERT INTO runs_checkpoint (run_id, seq, kind, team_id, parent_seq, branch, codec, body, key_id, hash, tip_hash)"
+        " SELECT %(run_id)s, %(seq)s, 'g', team_id, %(segment_from)s, %(branch)s, %(segment_codec)s, %(segment_body)s,"
+        " %(key_id)s, %(segment_mac)s, %(hash)s FROM r"
+    ),
     "action_step": (
         "INSERT INTO runs_step (run_id, seq, team_id, parent_seq, branch, depth, ordinal, node_attempt, kind, name, effect,"
         " status, is_superseded, summary, attempts, error_code, cost_microusd, tokens_in, tokens_out, epoch, worker_id,"

@@ -128,7 +128,10 @@ class Attempt(models.Model):
 
 
 class Checkpoint(models.Model):
-    """The state after a node step: a delta chained to its parent checkpoint, or a snapshot stored whole."""
+    """The state after a node step: a delta chained to its parent checkpoint, or a snapshot stored whole.
+
+    A segment stands beside the delta of the step that completes it; `tip_hash` is that delta's hash.
+    """
 
     pk = models.CompositePrimaryKey("run_id", "seq", "kind")
     run = models.ForeignKey(
@@ -143,6 +146,7 @@ class Checkpoint(models.Model):
     body = models.BinaryField()
     key_id = models.SmallIntegerField(default=1)
     hash = models.BinaryField(max_length=32)
+    tip_hash = models.BinaryField(max_length=32, null=True)
 
     def __str__(self) -> str:
         return f"checkpoint of {self.run_id} at {self.seq}"

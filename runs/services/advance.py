@@ -11,7 +11,7 @@ from agentops.common.types import JsonObject
 from runs import broadcasts
 from runs.checkpoints.cache import StateCache
 from runs.checkpoints.chain import IntegrityError
-from runs.checkpoints.store import rebuild
+from runs.checkpoints.store import Rebuilt, rebuild
 from runs.engine.commands import Advance, Command, Fail, Finish, Goto, Sleep
 from runs.engine.context import Context
 from runs.engine.control import Cancelled, ControlSignal, SliceOver, Suspend
@@ -26,6 +26,7 @@ from runs.leases import Claimed
 from runs.models import Run
 from runs.programs import get_program
 from runs.services.action_shell import ActionShell, SliceClock, error_document
+from runs.services.flag_integrity import flag_integrity
 from runs.services.versions import program_of
 
 logger = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ def advance(claimed: Claimed, *, stopping: Any = None) -> None:
     except ControlSignal as signal:
         logger.debug("run %s left this worker: %r", claimed.lease.run_id, signal)
     except IntegrityError as error:
-        nodes.pause(claimed.lease, kind="integrity_failed", text=str(error))
+        flag_integrity(run_id=error.run_id, text=str(error), last_good_seq=error.last_good_seq)
     except ProgramError as error:
         nodes.pause(claimed.lease, kind="program_changed", text=str(error))
     broadcasts.hint(claimed.lease.team_id, claimed.lease.run_id)
@@ -63,7 +64,7 @@ class Slice:
     def run(self) -> None:
         if self.at.control == "cancel":
             self._cancel()
-        self.state = _cache.take(self.lease.run_id, self.at.head_hash) or _rebuilt(self.claimed)
+        self.built: Rebuilt = _cache.take(self.lease.run_id, self.at.head_hash) or _rebuilt(self.claimed)
         recorded, next_seq = self._recorded()
         while True:
             next_seq = self._node(recorded, next_seq)
@@ -102,7 +103,7 @@ class Slice:
     def _asked(self, context: Context) -> Command:
         """Return the node's command; a control signal wins over whatever the node made of it."""
         try:
-            return self.program.run_node(self.at.node, context, self.state)
+            return self.program.run_node(self.at.node, context, self.built.state)
         finally:
             if context.signal is not None:
                 if isinstance(context.signal, Suspend | SliceOver):
@@ -114,12 +115,10 @@ class Slice:
             raise AgentFailedError(command.code, command.message)
         assert isinstance(command, Advance)
         delta = command.updates.delta(Cleaner())
-        try:
-            apply_delta(self.state, delta)
-        except EngineError:
-            self.state = None
-            raise
-        done = nodes.encode_delta(self.lease, self.at, delta, summary=command.note, n_actions=journal.ordinal)
+        apply_delta(self.built.state, delta)
+        done = nodes.encode_delta(
+            self.lease, self.at, delta, self.built.tail, summary=command.note, n_actions=journal.ordinal
+        )
         if isinstance(command, Finish):
             output = Cleaner().clean(command.output)
             nodes.commit_finish(self.lease, self.at, done, output=output, pending=self.pending)
@@ -141,6 +140,8 @@ class Slice:
             raise SliceOver
         assert isinstance(command, Goto)
         nodes.commit_goto(self.lease, self.at, done, node=command.node, next_seq=seq, pending=pending)
+        if done.segment is not None:
+            self.built.tail.start_over(self.at.head_seq, self.at.head_hash)
 
     def _failed(self, error: Exception, shell: ActionShell, journal: NodeJournal, began: float) -> None:
         """Record the failed attempt: another one later, or the end of the run."""
@@ -183,7 +184,7 @@ class Slice:
         }
 
     def _keep_state(self) -> None:
-        _cache.put(self.lease.run_id, self.at.head_hash, self.state)
+        _cache.put(self.lease.run_id, self.at.head_hash, self.built)
 
     def _cancel(self) -> None:
         nodes.end_cancelled(self.lease)
@@ -201,10 +202,10 @@ class AgentFailedError(Exception):
 _FINAL = (EngineError, AgentFailedError, NotJsonError, TooLargeError)
 
 
-def _rebuilt(claimed: Claimed) -> Any:
+def _rebuilt(claimed: Claimed) -> Rebuilt:
     at, lease = claimed.position, claimed.lease
     run = Run(
         id=lease.run_id, team_id=lease.team_id, branch=at.branch, head_seq=at.head_seq, head_hash=at.head_hash,
         input=claimed.input, input_codec=claimed.input_codec,
     )  # fmt: skip
-    return rebuild(run).state
+    return rebuild(run)

@@ -1,6 +1,7 @@
 """What a run does on the real shell: nodes, actions, waits, retries and failures, committed to PostgreSQL."""
 
 import pytest
+from django.test import override_settings
 
 from runs.models import Attempt, Checkpoint, Intent, LogLine, Step
 from runs.services.advance import advance
@@ -221,3 +222,22 @@ def test_a_cancel_is_seen_at_the_next_commit() -> None:
     run.refresh_from_db()
     assert (run.status, run.control) == ("cancelled", "")
     assert run.ended_at is not None
+
+
+def test_a_long_run_leaves_segments_and_rebuilds_any_step_from_few_rows() -> None:
+    run = drive(a_run("test-steps", {"n": 170}))
+    assert list(Checkpoint.objects.filter(run=run, kind="g").values_list("seq", "parent_seq")) == [
+        (50, 0),
+        (100, 50),
+        (150, 100),
+    ]
+    for seq in (1, 49, 50, 51, 100, 149, 170):
+        assert state(run, seq) == {"n": 170, "done": seq}
+
+
+def test_segments_go_on_after_the_run_was_elsewhere() -> None:
+    run, worker_id = a_run("test-steps", {"n": 120}), a_worker()
+    with override_settings(AGENTOPS={"slice_steps": 7, "state_cache_runs": 0}):
+        run = drive(run, worker_id=worker_id)
+    assert list(Checkpoint.objects.filter(run=run, kind="g").values_list("seq", flat=True)) == [50, 100]
+    assert state(run) == {"n": 120, "done": 120}

@@ -1,0 +1,85 @@
+"""Segments: the changes of about fifty steps, merged, so that a state is rebuilt from few rows.
+
+Deltas are never rewritten; a segment is one more row, written with the commit that completes it. What a later
+operation overwrites is left out. Measured against alternatives in docs/adr/0007.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from runs.checkpoints.chain import segment_mac
+from runs.checkpoints.codec import Encoded, encode
+from runs.engine.updates import Delta
+
+SEGMENT_STEPS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A merged stretch of a chain: after `from_seq`, up to the step that stores it."""
+
+    from_seq: int
+    encoded: Encoded
+    mac: bytes
+
+
+@dataclass(slots=True)
+class Tail:
+    """The deltas since the last segment of a run: where they begin, and what they are."""
+
+    from_seq: int
+    from_hash: bytes
+    deltas: list[Delta] = field(default_factory=list)
+
+    def add(self, delta: Delta) -> None:
+        self.deltas.append(delta)
+
+    def segment(self, team_id: UUID, run_id: UUID, seq: int, tip_hash: bytes) -> Segment | None:
+        """Return the segment that ends at the step `seq`, whose delta was added last, or None when it is too early."""
+        if len(self.deltas) < SEGMENT_STEPS:
+            return None
+        encoded = encode(merged(self.deltas))
+        mac = segment_mac(team_id, run_id, seq, self.from_seq, self.from_hash, tip_hash, encoded)
+        return Segment(self.from_seq, encoded, mac)
+
+    def start_over(self, seq: int, tip_hash: bytes) -> None:
+        self.from_seq, self.from_hash, self.deltas = seq, tip_hash, []
+
+
+def merged(deltas: list[Delta]) -> Any:
+    """Return one delta with the effect of all, without what is overwritten.
+
+    Only what is plainly safe is dropped: a `set` of the very pointer that is set again later, and neighbouring
+    `append`s to one list are joined. Operations that shift list items end the look-back.
+    """
+    kept: list[Any] = []
+    last: dict[str, int] = {}
+    for op, pointer, value in (operation for delta in deltas for operation in delta):
+        if op == "remove" or _is_item(pointer):
+            last.clear()
+            kept.append([op, pointer, value])
+            continue
+        earlier = last.get(pointer)
+        if earlier is not None and op == "append" and kept[earlier][0] == "append":
+            kept[earlier] = ["append", pointer, kept[earlier][2] + value]
+            continue
+        if earlier is not None and op == "set":
+            kept[earlier] = None
+        _forget_related(last, pointer)
+        last[pointer] = len(kept)
+        kept.append([op, pointer, value])
+    return [operation for operation in kept if operation is not None]
+
+
+def _is_item(pointer: str) -> bool:
+    last = pointer.rpartition("/")[2]
+    return last == "-" or last.isdecimal()
+
+
+def _forget_related(last: dict[str, int], pointer: str) -> None:
+    """Forget what stands above or below `pointer`: its order towards this operation matters."""
+    for other in [
+        p for p in last if p != pointer and (p.startswith(pointer + "/") or pointer.startswith(p + "/"))
+    ]:
+        del last[other]

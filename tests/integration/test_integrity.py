@@ -1,0 +1,138 @@
+"""Whatever is changed, moved or taken away behind the product's back is named."""
+
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+from pytest_django.fixtures import SettingsWrapper
+
+from runs.checkpoints.chain import IntegrityError
+from runs.checkpoints.store import rebuild
+from runs.checkpoints.verify import verify_run
+from runs.models import Run
+from runs.services.advance import advance
+from tests import ledger
+from tests.runs import a_run, a_worker, claim, drive
+
+pytestmark = pytest.mark.django_db
+
+
+def flipped(column: str) -> str:
+    return f"{column} = set_byte({column}, 0, get_byte({column}, 0) # 1)"
+
+
+@pytest.fixture
+def finished() -> Run:
+    ledger.create()
+    return drive(a_run("test-effects", {"run": "r", "n": 60}))
+
+
+def sql(statement: str, *params: Any) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, params)
+        return cursor.rowcount
+
+
+def test_an_untouched_run_is_clean(finished: Run) -> None:
+    verdict = verify_run(finished)
+    assert (verdict.is_clean, verdict.n_rows) == (True, 60 + 1 + 120)
+
+
+@pytest.mark.parametrize("column", ["body", "hash"])
+@pytest.mark.parametrize("kind", ["d", "g"])
+def test_a_flipped_bit_in_a_checkpoint_is_named(finished: Run, kind: str, column: str) -> None:
+    seq = 148
+    assert sql(
+        f"UPDATE runs_checkpoint SET {flipped(column)} WHERE run_id = %s AND kind = %s AND seq = %s",
+        finished.pk,
+        kind,
+        seq,
+    )
+    assert any(f"at step {seq}" in failure for failure in verify_run(finished).failures)
+
+
+@pytest.mark.parametrize("column", ["body", "mac", "request_hash"])
+def test_a_flipped_bit_in_an_outcome_is_named(finished: Run, column: str) -> None:
+    assert sql(f"UPDATE runs_outcome SET {flipped(column)} WHERE run_id = %s AND seq = 8", finished.pk)
+    assert "the outcome" in verify_run(finished).failures[0]
+
+
+@pytest.mark.parametrize("column", ["input", "head_hash"])
+def test_a_flipped_bit_in_the_run_row_is_named(finished: Run, column: str) -> None:
+    assert sql(f"UPDATE runs_run SET {flipped(column)} WHERE id = %s", finished.pk)
+    finished.refresh_from_db()
+    assert verify_run(finished).failures
+
+
+def test_two_swapped_checkpoints_are_named(finished: Run) -> None:
+    for old, new in ((1, -1), (4, 1), (-1, 4)):
+        assert sql(
+            "UPDATE runs_checkpoint SET seq = %s WHERE run_id = %s AND kind = 'd' AND seq = %s",
+            new,
+            finished.pk,
+            old,
+        )
+    assert verify_run(finished).last_good_seq == 0
+
+
+@pytest.mark.parametrize("table", ["runs_checkpoint", "runs_outcome"])
+def test_a_row_taken_from_another_run_is_named(finished: Run, table: str) -> None:
+    other = drive(a_run("test-effects", {"run": "r", "n": 2}))
+    seq, extra = (4, "AND kind = 'd'") if table == "runs_checkpoint" else (5, "")
+    assert sql(f"DELETE FROM {table} WHERE run_id = %s AND seq = %s {extra}", other.pk, seq)
+    assert sql(
+        f"UPDATE {table} SET run_id = %s WHERE run_id = %s AND seq = %s {extra}", other.pk, finished.pk, seq
+    )
+    assert verify_run(other).failures
+
+
+@pytest.mark.parametrize("table", ["runs_checkpoint", "runs_outcome"])
+def test_the_last_row_taken_away_is_missed(finished: Run, table: str) -> None:
+    assert sql(
+        f"DELETE FROM {table} WHERE run_id = %s AND seq = (SELECT max(seq) FROM {table} WHERE run_id = %s)",
+        finished.pk,
+        finished.pk,
+    )
+    assert verify_run(finished).failures
+
+
+def test_a_rebuild_refuses_a_changed_row(finished: Run) -> None:
+    sql(
+        f"UPDATE runs_checkpoint SET {flipped('body')} WHERE run_id = %s AND kind = 'd' AND seq = 157",
+        finished.pk,
+    )
+    with pytest.raises(IntegrityError, match="at step 157"):
+        rebuild(finished, 160)
+    assert rebuild(finished, 154).seq == 154
+
+
+def test_a_run_with_a_broken_chain_stops_and_says_so(settings: SettingsWrapper) -> None:
+    settings.AGENTOPS = {"state_cache_runs": 0}
+    ledger.create()
+    run, worker_id = a_run("test-naps", {"run": "r", "seconds": 3600}), a_worker()
+    advance(claim(worker_id))
+    sql(f"UPDATE runs_run SET {flipped('input')}, status = 'queued' WHERE id = %s", run.pk)
+    advance(claim(worker_id))
+    run.refresh_from_db()
+    assert run.status == "paused"
+    assert run.waiting_on["kind"] == "integrity_failed"
+    assert run.health == ["integrity_failed"]
+
+
+def test_the_command_names_the_run_and_its_last_good_checkpoint(finished: Run) -> None:
+    clean = StringIO()
+    call_command("verify_chain", stdout=clean)
+    assert "1 runs, 181 rows checked, 0 runs fail" in clean.getvalue()
+    sql(
+        f"UPDATE runs_checkpoint SET {flipped('body')} WHERE run_id = %s AND kind = 'd' AND seq = 10",
+        finished.pk,
+    )
+    out = StringIO()
+    with pytest.raises(CommandError):
+        call_command("verify_chain", str(finished.pk), stdout=out)
+    assert "the checkpoint of run" in out.getvalue()
+    assert "the last good checkpoint is 7" in out.getvalue()
+    finished.refresh_from_db()
+    assert (finished.status, finished.health) == ("succeeded", ["integrity_failed"])
