@@ -34,7 +34,7 @@ def clear(home: Home, postgres: Postgres | None) -> list[int]:
     stuck = _end([supervisor], patience_seconds=25) if supervisor else []
     others = [pid for pid in {*known.values(), *_marked(home)} if start_mark(pid)]
     database = postgres.running_pid() if postgres else None
-    _end([pid for pid in others if pid != database], patience_seconds=10)
+    _end([pid for pid in others if pid != database], patience_seconds=6)
     if database:
         # Fast, then immediate: both keep every committed transaction.
         still = _end([database], patience_seconds=20, first=signal.SIGINT, last=signal.SIGQUIT)
