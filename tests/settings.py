@@ -18,3 +18,4 @@ from agentops.settings import *  # noqa: E402, F403 -- the environment must stan
 
 AGENT_MODULES = ["agentops.demo.agents", "tests.agents"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+WHITENOISE_AUTOREFRESH = True  # no collected static files here, and a warning about that would be an error

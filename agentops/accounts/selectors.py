@@ -8,11 +8,23 @@ from django.db.models.functions import Now
 from agentops.accounts.credentials import secret_hash
 from agentops.accounts.models import ApiToken, Membership, User
 from agentops.accounts.roles import ROLE_SCOPES, Actor, Role, Scope
+from agentops.common.errors import NotFoundError
 
 
 def memberships_of(user: User) -> list[Membership]:
     """Return the teams of a person, by name."""
     return list(Membership.objects.filter(user=user).select_related("team").order_by("team__name", "id"))
+
+
+def membership_for(actor: Actor, team_id: UUID | None) -> Membership:
+    """Return the actor's own membership of a team.
+
+    Raises: NotFoundError, also for teams that exist but are not theirs.
+    """
+    found = Membership.objects.filter(user_id__in=[actor.user_id], team_id__in=[team_id]).first()
+    if found is None:
+        raise NotFoundError("you are not a member of such a team")
+    return found
 
 
 def actor_of_user(user: User, team_id: UUID | None = None) -> Actor | None:
@@ -30,10 +42,10 @@ def actor_of_user(user: User, team_id: UUID | None = None) -> Actor | None:
     )
 
 
-def token_of_secret(secret: str) -> ApiToken | None:
-    """Return the valid token with this secret and its owner; None when unknown, revoked, expired or ownerless.
+def actor_of_secret(secret: str) -> Actor | None:
+    """Return the owner of the token with this secret, with the scopes that both the token and their role give now.
 
-    The owner must be active and still a member of the token's team; `owner_role` holds their role.
+    None when the token is unknown, revoked or expired, or its owner is no longer active or in its team.
     """
     found = ApiToken.objects.filter(
         Q(expires_at__isnull=True) | Q(expires_at__gt=Now()),
@@ -42,16 +54,14 @@ def token_of_secret(secret: str) -> ApiToken | None:
         user__is_active=True,
         user__memberships__team_id=F("team_id"),
     )
-    return found.select_related("user").annotate(owner_role=F("user__memberships__role")).first()
-
-
-def actor_of_token(token: ApiToken, owner_role: str) -> Actor:
-    """Return the owner acting through the token, with the scopes that both the token and the role give."""
+    token = found.select_related("user").annotate(owner_role=F("user__memberships__role")).first()
+    if token is None:
+        return None
     granted = frozenset(Scope(scope) for scope in token.scopes if scope in set(Scope))
     return Actor(
         team_id=token.team_id,
         user_id=token.user_id,
         name=f"{token.user.get_username()} (token {token.name})",
-        scopes=granted & ROLE_SCOPES[Role(owner_role)],
+        scopes=granted & ROLE_SCOPES[Role(token.owner_role)],
         token_id=token.id,
     )

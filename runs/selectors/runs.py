@@ -74,7 +74,7 @@ def run_list_for(
     """
     query = parse_run_query(text)
     limit = max(1, min(limit, MAX_LIMIT))
-    found = _light(runs_of(actor)).defer("error", "waiting_on")
+    found = _light(runs_of(actor)).defer("error")
     found = found.annotate(error_message=KeyTextTransform("message", "error"))
     if statuses or query.statuses:
         found = found.filter(status__in=_both(set(statuses), {*query.statuses}))

@@ -9,7 +9,7 @@ from agentops.common.errors import NotFoundError
 from runs.checkpoints.chain import outcome_mac, same
 from runs.checkpoints.codec import decode
 from runs.engine.updates import Delta
-from runs.models import Attempt, Checkpoint, Intent, LogLine, Outcome, Step
+from runs.models import Attempt, Checkpoint, Intent, LogLine, Outcome, Run, Step
 from runs.selectors.paging import Page, decode_cursor, page_of
 from runs.selectors.runs import runs_of
 
@@ -29,13 +29,15 @@ class Payload:
 class StepDetail:
     """A step and what belongs to it; what there is not is None or empty.
 
-    `request` and `output` are of an action, `delta` (the declared operations) of a node. `is_verified` is False
-    when the stored outcome fails its integrity check, and then it must not be trusted.
+    `request` and `output` are of an action, `delta` (the declared operations) of a node; `error` is
+    `{"code", "message", …}` of a step that failed for good. `is_verified` is False when the stored outcome fails
+    its integrity check, and then it must not be trusted.
     """
 
     step: Step
     request: Payload | None
     output: Payload | None
+    error: dict[str, Any] | None
     is_verified: bool
     delta: Delta | None
     delta_bytes: int
@@ -66,15 +68,13 @@ def steps_for(
     return page_of(list(found.order_by("seq")[: limit + 1]), limit, lambda step: (step.seq,))
 
 
-def steps_behind(
-    actor: Actor, run_id: UUID, *, cursor: str, limit: int, depth: int | None = None
-) -> Page[Step]:
-    """Return steps_for behind a cursor instead of a seq.
+def after_of(cursor: str) -> int:
+    """Return the `after` that a cursor of steps_for stands for.
 
-    Raises: NotFoundError, BadQueryError
+    Raises: BadQueryError
     """
-    after = decode_cursor(cursor, int)[0] if cursor else 0
-    return steps_for(actor, run_id, after=after, limit=limit, depth=depth)
+    seq: int = decode_cursor(cursor, int)[0]
+    return seq
 
 
 def step_for(actor: Actor, run_id: UUID, seq: int) -> StepDetail:
@@ -94,7 +94,8 @@ def step_for(actor: Actor, run_id: UUID, seq: int) -> StepDetail:
         request=Payload(decode(outcome.request_codec, outcome.request), len(outcome.request))
         if outcome
         else None,
-        output=_output(outcome),
+        output=None if step.status == "failed" else _body(outcome),
+        error=_error(step, outcome) if step.status == "failed" else None,
         is_verified=outcome is None or _is_verified(outcome),
         delta=decode(change.codec, change.body) if change else None,
         delta_bytes=len(change.body) if change else 0,
@@ -109,10 +110,18 @@ def _require_run(actor: Actor, run_id: UUID) -> None:
         raise NotFoundError(f"there is no run {run_id}", run_id=str(run_id))
 
 
-def _output(outcome: Outcome | None) -> Payload | None:
+def _body(outcome: Outcome | None) -> Payload | None:
     if outcome is None or outcome.body is None:
         return None
     return Payload(decode(outcome.body_codec, outcome.body), len(outcome.body))
+
+
+def _error(step: Step, outcome: Outcome | None) -> dict[str, Any] | None:
+    """Return why a step failed: of an action its outcome says so, of the node that ended the run the run does."""
+    body = _body(outcome)
+    found = body.value if body else Run.objects.values_list("error", flat=True).get(id=step.run_id)
+    is_of_step = body is not None or (found or {}).get("seq") == step.seq
+    return found if is_of_step else {"code": step.error_code, "message": step.error_code}
 
 
 def _is_verified(outcome: Outcome) -> bool:

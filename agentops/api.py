@@ -1,0 +1,81 @@
+"""The HTTP API: its routers, who may call it, and how it answers (docs/reference/api.md)."""
+
+from collections.abc import Callable
+from difflib import get_close_matches
+from functools import wraps
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from ninja import NinjaAPI
+from ninja.errors import HttpError, ValidationError
+
+from agentops import problems
+from agentops.api_auth import SessionAuth, TokenAuth
+from agentops.common.errors import BadRequestError
+from agentops.edge import CleanJsonParser, JsonRenderer
+from runs.api import agents_router, router
+from runs.schemas import ProblemOut
+
+_ERRORS = {
+    "description": "What went wrong, as RFC 9457 problem details",
+    "content": {problems.CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemOut"}}},
+}
+
+
+class Api(NinjaAPI):
+    """The API, whose errors are all problem details and stand in its OpenAPI document."""
+
+    def get_openapi_schema(self, **options: Any) -> Any:
+        """Return the OpenAPI document with the answer of every call to a mistake."""
+        document = super().get_openapi_schema(**options)
+        document["components"]["schemas"]["ProblemOut"] = ProblemOut.model_json_schema()
+        for methods in document["paths"].values():
+            for operation in methods.values():
+                operation["responses"]["default"] = _ERRORS
+        return document
+
+
+def only_known_parameters(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a call refuse query parameters that it does not know, instead of leaving a filter out in silence."""
+
+    @wraps(function)
+    def wrapper(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        known = _query_parameters(function)
+        for name in request.GET:
+            if name not in known:
+                near = get_close_matches(name, known, n=1) or sorted(known)
+                hint = f"did you mean {' or '.join(near)}?" if near else "this call takes none"
+                raise BadRequestError(f"there is no parameter {name!r} here; {hint}", parameter=name)
+        return function(request, *args, **kwargs)
+
+    return wrapper
+
+
+def _query_parameters(function: Any) -> set[str]:
+    models = function._ninja_operation.models  # noqa: SLF001 -- ninja keeps what it knows of a call there
+    return {name for model in models if model.__ninja_param_source__ == "query" for name in _names(model)}
+
+
+def _names(model: Any) -> list[str]:
+    return list(getattr(model, "__ninja_flatten_map__", None) or model.model_fields)
+
+
+api = Api(
+    title="AgentOps",
+    version="1",
+    description="Start, watch and stop runs of agents. Every list is `?limit=&cursor=`; every error is a problem.",
+    urls_namespace="api-1",
+    auth=[TokenAuth(), SessionAuth()],
+    parser=CleanJsonParser(),
+    renderer=JsonRenderer(),
+)
+api.add_decorator(only_known_parameters)
+for kind in (Exception, HttpError, ValidationError, Http404):
+    api.add_exception_handler(kind, problems.handle)
+api.add_router("/runs", router)
+api.add_router("/agents", agents_router)
+
+
+def no_such_call(request: HttpRequest, path: str = "") -> HttpResponse:
+    """Answer for addresses under /api/ where nothing is."""
+    return problems.problem_response(problems.of_status(404))

@@ -1,0 +1,168 @@
+"""The calls of the API about runs and agents: parse, ask one service or selector, answer."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from ninja import Header, Query, Router, Status
+
+from agentops.accounts.roles import Actor
+from agentops.common.errors import BadRequestError
+from runs import schemas
+from runs.checkpoints.codec import decode
+from runs.presenters import wire
+from runs.selectors import (
+    after_of,
+    agent_for,
+    agents_for,
+    checkpoint_at_for,
+    checkpoints_for,
+    run_for,
+    run_list_for,
+    step_for,
+    steps_for,
+    versions_for,
+)
+from runs.services.cancel_run import cancel_run
+from runs.services.start_run import start_run
+
+router = Router(tags=["runs"])
+agents_router = Router(tags=["agents"])
+
+
+def _actor(request: HttpRequest) -> Actor:
+    actor: Actor = request.auth  # type: ignore[attr-defined]  # set by the API's authentication
+    return actor
+
+
+def _n_replaced(request: HttpRequest) -> int:
+    """Return how many characters of the body the API's parser had to replace."""
+    count: int = getattr(request, "n_replaced", 0)
+    return count
+
+
+@router.post("", response={202: schemas.StartedOut, 200: schemas.StartedOut}, operation_id="start_run")
+def start(
+    request: HttpRequest,
+    response: HttpResponse,
+    payload: schemas.StartRunIn,
+    idempotency_key: Annotated[str | None, Header(alias="Idempotency-Key")] = None,
+) -> Status[schemas.StartedOut]:
+    """Start a run: 202 with its Location, or 200 with the run that the idempotency key started before."""
+    given = payload.model_dump(exclude={"budget", "callback_url", "parent", "idempotency_key"})
+    key = _one_key(idempotency_key, payload.idempotency_key)
+    run, is_new = start_run(actor=_actor(request), idempotency_key=key, **given)
+    response["Location"] = wire.run_url(run)
+    return Status(202 if is_new else 200, wire.started(run, _n_replaced(request)))
+
+
+@router.get("", response=schemas.RunPageOut, operation_id="list_runs")
+def index(request: HttpRequest, filters: Query[schemas.RunListIn]) -> schemas.RunPageOut:
+    """List runs, newest first."""
+    page = run_list_for(
+        _actor(request),
+        statuses=filters.status,
+        agent=filters.agent,
+        text=filters.q,
+        cursor=filters.cursor,
+        limit=filters.limit,
+    )
+    return schemas.RunPageOut(items=[wire.run_row(run) for run in page.items], next_cursor=page.next_cursor)
+
+
+@router.get("/{uuid:run_id}", response=schemas.RunOut, operation_id="get_run")
+def get(request: HttpRequest, run_id: UUID) -> schemas.RunOut:
+    """Get one run."""
+    return wire.run_detail(run_for(_actor(request), run_id))
+
+
+@router.get("/{uuid:run_id}/output", response=Any, operation_id="get_output")
+def output(request: HttpRequest, run_id: UUID) -> Any:
+    """Get the output alone, however long it is; null while there is none."""
+    run = run_for(_actor(request), run_id)
+    return decode(run.output_codec, run.output) if run.output is not None else None
+
+
+@router.get("/{uuid:run_id}/steps", response=schemas.StepPageOut, operation_id="list_steps")
+def steps(request: HttpRequest, run_id: UUID, filters: Query[schemas.StepListIn]) -> schemas.StepPageOut:
+    """List rows of the execution tree in preorder, without payloads.
+
+    The node that runs now has no row before it has ended: it shows in `node` of the run.
+    """
+    after = after_of(filters.cursor) if filters.cursor else filters.after
+    page = steps_for(_actor(request), run_id, after=after, limit=filters.limit, depth=filters.depth)
+    return schemas.StepPageOut(
+        items=[wire.step_row(step) for step in page.items], next_cursor=page.next_cursor
+    )
+
+
+@router.get("/{uuid:run_id}/steps/{int:seq}", response=schemas.StepOut, operation_id="get_step")
+def step(request: HttpRequest, run_id: UUID, seq: int) -> schemas.StepOut:
+    """Get one step with input, output, attempts and logs."""
+    return wire.step_detail(step_for(_actor(request), run_id, seq))
+
+
+@router.get("/{uuid:run_id}/checkpoints", response=schemas.CheckpointPageOut, operation_id="list_checkpoints")
+def checkpoints(
+    request: HttpRequest, run_id: UUID, filters: Query[schemas.PageIn]
+) -> schemas.CheckpointPageOut:
+    """List the checkpoints of a run. The input is the state at seq 0, which is not listed."""
+    page = checkpoints_for(_actor(request), run_id, cursor=filters.cursor, limit=filters.limit)
+    items = [wire.checkpoint_row(row) for row in page.items]
+    return schemas.CheckpointPageOut(items=items, next_cursor=page.next_cursor)
+
+
+@router.get("/{uuid:run_id}/checkpoints/{int:seq}", response=schemas.StateOut, operation_id="get_state")
+def checkpoint(request: HttpRequest, run_id: UUID, seq: int) -> schemas.StateOut:
+    """Get the state at a checkpoint, checked against the chain; seq 0 is the input."""
+    return wire.state(checkpoint_at_for(_actor(request), run_id, seq))
+
+
+@router.get("/{uuid:run_id}/diff", response=schemas.DiffOut, operation_id="diff_states")
+def diff(request: HttpRequest, run_id: UUID, filters: Query[schemas.DiffIn]) -> schemas.DiffOut:
+    """Get what changed between two checkpoints, of this run or of two."""
+    actor, (other, seq) = _actor(request), _place(filters.b)
+    return wire.difference(
+        checkpoint_at_for(actor, run_id, filters.a), checkpoint_at_for(actor, other or run_id, seq)
+    )
+
+
+@router.post("/{uuid:run_id}/cancel", response={202: schemas.RunOut}, operation_id="cancel_run")
+def cancel(request: HttpRequest, run_id: UUID, payload: schemas.CancelIn) -> Status[schemas.RunOut]:
+    """Cancel a run: at once, or at its next commit where a worker holds it."""
+    run = cancel_run(actor=_actor(request), run_id=run_id, reason=payload.reason)
+    return Status(202, wire.run_detail(run))
+
+
+@agents_router.get("", response=schemas.AgentPageOut, operation_id="list_agents")
+def agents(request: HttpRequest, filters: Query[schemas.PageIn]) -> schemas.AgentPageOut:
+    """List the team's agents."""
+    page = agents_for(_actor(request), cursor=filters.cursor, limit=filters.limit)
+    items = [wire.agent_row(agent) for agent in page.items]
+    return schemas.AgentPageOut(items=items, next_cursor=page.next_cursor)
+
+
+@agents_router.get("/{slug}", response=schemas.AgentOut, operation_id="get_agent")
+def agent(request: HttpRequest, slug: str) -> schemas.AgentOut:
+    """Get one agent with the schema of its input and all its versions."""
+    actor = _actor(request)
+    return wire.agent_detail(agent_for(actor, slug), versions_for(actor, slug))
+
+
+def _one_key(header: str | None, body: str | None) -> str | None:
+    if header is not None and body is not None and header != body:
+        raise BadRequestError(
+            "the header Idempotency-Key and idempotency_key in the body differ; send one of them",
+            header=header,
+            body=body,
+        )
+    return body if header is None else header
+
+
+def _place(text: str) -> tuple[UUID | None, int]:
+    """Return the run and the seq that `<run id>:<seq>` or `<seq>` names."""
+    run_id, _, seq = text.rpartition(":")
+    try:
+        return (UUID(run_id) if run_id else None), int(seq)
+    except ValueError:
+        raise BadRequestError(f"b must be a seq or <run id>:<seq>, not {text!r}", parameter="b") from None

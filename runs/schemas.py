@@ -1,0 +1,297 @@
+"""Shapes of the HTTP API: what calls take and what they answer. Stable names (docs/reference/api.md)."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal, NoReturn
+from uuid import UUID
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.json_schema import SkipJsonSchema
+from pydantic_core import PydanticCustomError
+
+from runs.engine.states import RunStatus
+from runs.selectors.paging import DEFAULT_LIMIT, MAX_LIMIT
+from runs.selectors.steps import MAX_STEPS
+
+INLINE_OUTPUT_BYTES = 1 << 20
+
+
+def _not_yet(value: Any) -> NoReturn:
+    raise PydanticCustomError("not_supported", "this version does not support it yet; leave it out")
+
+
+NotYet = SkipJsonSchema[Annotated[Any, BeforeValidator(_not_yet)]]
+
+
+class _In(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class StartRunIn(_In):
+    """A run to start."""
+
+    agent: str = Field(description="Slug of the agent.")
+    input: Any = Field(description="The first state; must fit the JSON Schema of the agent's version.")
+    version: Annotated[int, Field(strict=True)] | None = Field(
+        None, description="Number of a version; the newest published one when left out."
+    )
+    idempotency_key: str | None = Field(
+        None,
+        description="The same key again answers 200 with the same run. May be sent as the header Idempotency-Key.",
+        json_schema_extra={"minLength": 1, "maxLength": 200},
+    )
+    priority: Annotated[int, Field(strict=True)] = Field(
+        0, description="Higher ones are claimed first.", json_schema_extra={"minimum": -100, "maximum": 100}
+    )
+    tags: list[str] = Field([], description="Words to find it by.", json_schema_extra={"maxItems": 20})
+    batch_id: str = Field("", description="What it belongs to.", json_schema_extra={"maxLength": 100})
+    title: str | None = Field(None, description="What people call it.", json_schema_extra={"maxLength": 300})
+    deadline: datetime | None = Field(
+        None, description="When it should be done (RFC 3339, with a time zone)."
+    )
+    budget: NotYet = None
+    callback_url: NotYet = None
+    parent: NotYet = None
+
+
+class CancelIn(_In):
+    reason: str = Field("", description="Why; shown on the run's page.")
+
+
+class PageIn(_In):
+    cursor: str = Field("", description="`next_cursor` of the page before.")
+    limit: int = Field(DEFAULT_LIMIT, ge=1, le=MAX_LIMIT)
+
+
+class RunListIn(PageIn):
+    status: list[RunStatus] = Field([], description="Any of these; may be repeated.")
+    agent: str = Field("", description="Slug of an agent.")
+    q: str = Field(
+        "",
+        description="Words with which the id or a word of the title begins; `status:a,b` and `agent:a,b` as well.",
+    )
+
+
+class StepListIn(_In):
+    after: int = Field(0, ge=0, description="The last `seq` that is already known.")
+    limit: int = Field(MAX_LIMIT, ge=1, le=MAX_STEPS)
+    cursor: str = Field("", description="`next_cursor` of the page before, instead of `after`.")
+    depth: int | None = Field(None, ge=0, description="No deeper than this; 0 gives the nodes alone.")
+
+
+class DiffIn(_In):
+    a: int = Field(ge=0, description="Checkpoint of this run.")
+    b: str = Field(
+        description="Checkpoint of this run, or `<run id>:<seq>` of another.",
+        pattern=r"^([0-9a-fA-F-]{32,36}:)?[0-9]{1,18}$",
+    )
+
+
+class ProgressOut(BaseModel):
+    done: int
+    total: int | None
+    note: str
+
+
+class TokensOut(BaseModel):
+    input: int
+    output: int
+
+
+class RunRowOut(BaseModel):
+    """A run as it stands in lists."""
+
+    id: UUID
+    url: str = Field(description="Its page in the console.")
+    agent: str
+    version: int
+    title: str
+    tags: list[str]
+    batch_id: str
+    priority: int
+    status: RunStatus
+    is_cancelling: bool = Field(description="Someone cancelled it; it ends at its next commit.")
+    health: list[str]
+    node: str = Field(description="The node that runs now, or next; of an ended run the last one.")
+    progress: ProgressOut | None
+    wake_at: datetime | None
+    deadline: datetime | None
+    cost_microusd: int
+    tokens: TokensOut
+    steps: int
+    attempts: int = Field(description="Steps and their repeated tries.")
+    parent: UUID | None
+    forked_from: UUID | None
+    root: UUID
+    head_seq: int = Field(description="The step of the newest checkpoint.")
+    error_message: str | None
+    created_by: str
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+
+
+class StartedOut(RunRowOut):
+    """The run that was started, or that the idempotency key belongs to."""
+
+    warnings: list[str] = Field(description="What was changed in the request to make it storable.")
+
+
+class RunOut(RunRowOut):
+    """Everything about one run but its tree and states."""
+
+    waiting_on: dict[str, Any] | None
+    session: None = Field(None, description="Always null: runs are not divided into sessions yet.")
+    budget: None = Field(None, description="Always null: runs have no budgets yet.")
+    error: dict[str, Any] | None
+    output: Any = Field(description="Null also when it is longer than 1 MiB; then `output_url` has it.")
+    output_url: str | None
+    ended_by: str
+    end_reason: str
+
+
+class StepRowOut(BaseModel):
+    """A row of the execution tree: a node, or an action inside one."""
+
+    seq: int
+    parent_seq: int = Field(description="0 for nodes.")
+    branch: int
+    depth: int
+    ordinal: int | None = Field(description="Place of an action in its node.")
+    kind: str
+    name: str
+    effect: str
+    status: str
+    is_superseded: bool = Field(description="A retry of the node has replaced it.")
+    summary: str
+    n_attempts: int
+    error_code: str
+    cost_microusd: int
+    tokens: TokensOut
+    started_at: datetime
+    ended_at: datetime | None
+    due_at: datetime | None
+
+
+class AttemptOut(BaseModel):
+    """A failed try."""
+
+    number: int
+    error_code: str
+    message: str
+    detail: str
+    retry_seconds: float | None
+    started_at: datetime
+    ended_at: datetime
+
+
+class LogLineOut(BaseModel):
+    level: str
+    message: str
+    at: datetime
+
+
+class StepOut(StepRowOut):
+    """One step with everything that is known of it."""
+
+    input: Any = Field(description="Arguments of an action; null for a node.")
+    output: Any = Field(description="Result of an action that succeeded.")
+    error: dict[str, Any] | None
+    delta: list[Any] | None = Field(
+        description="What a node changed in the state: [operation, pointer, value]."
+    )
+    reasoning: None = Field(None, description="Always null: no step asks a model yet.")
+    idempotency_key: str | None
+    attempts: list[AttemptOut] = Field(description="Tries that failed.")
+    logs: list[LogLineOut]
+    verified: bool = Field(description="False when the stored outcome fails its integrity check.")
+
+
+class CheckpointRowOut(BaseModel):
+    seq: int
+    parent_seq: int
+    branch: int
+    kind: Literal["delta"]
+    node: str
+    hash: str
+    stored_bytes: int
+    created_at: datetime | None
+
+
+class StateOut(BaseModel):
+    """The state of a run after a step; `verified` says that the whole chain up to it was checked."""
+
+    seq: int
+    state: Any
+    hash: str
+    verified: bool
+
+
+class DiffSummaryOut(BaseModel):
+    added: int
+    removed: int
+    replaced: int
+    keys: list[str] = Field(description="Keys of the top level with changes below them.")
+
+
+class DiffOut(BaseModel):
+    patch: list[dict[str, Any]] = Field(
+        description="RFC 6902 operations that make the state at b of that at a."
+    )
+    summary: DiffSummaryOut
+
+
+class AgentRowOut(BaseModel):
+    slug: str
+    title: str
+    description: str
+    queue: str
+    version: int | None = Field(
+        description="Number of the published version; null when there is none to start."
+    )
+
+
+class VersionOut(BaseModel):
+    number: int
+    program: str
+    program_version: str
+    source_hash: str
+    input_schema: dict[str, Any]
+    created_at: datetime
+    published_at: datetime | None
+
+
+class AgentOut(AgentRowOut):
+    input_schema: dict[str, Any] | None = Field(description="JSON Schema of the published version's input.")
+    versions: list[VersionOut] = Field(description="Newest first.")
+
+
+class RunPageOut(BaseModel):
+    items: list[RunRowOut]
+    next_cursor: str | None
+
+
+class StepPageOut(BaseModel):
+    items: list[StepRowOut]
+    next_cursor: str | None
+
+
+class CheckpointPageOut(BaseModel):
+    items: list[CheckpointRowOut]
+    next_cursor: str | None
+
+
+class AgentPageOut(BaseModel):
+    items: list[AgentRowOut]
+    next_cursor: str | None
+
+
+class ProblemOut(BaseModel):
+    """RFC 9457 problem details; some codes add members of their own (docs/reference/errors.md)."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str

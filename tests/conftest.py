@@ -1,0 +1,40 @@
+"""Fixtures that every kind of test may use."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from agentops.accounts.models import Team, User
+from tests import personas
+from tests.personas import World
+
+
+@pytest.fixture
+def world(db: None) -> World:
+    """Two teams, three people, and the test programs as agents of both teams."""
+    return personas.build_world()
+
+
+@pytest.fixture
+def client_for() -> Callable[[User], Client]:
+    """Return a browser in which the person is signed in."""
+
+    def sign_in(user: User) -> Client:
+        client = Client()
+        client.force_login(user)
+        return client
+
+    return sign_in
+
+
+@pytest.fixture
+def api() -> Callable[..., Client]:
+    """Return a client that sends a token of the person for the team with each call."""
+
+    def with_token(user: User, team: Team, **options: Any) -> Client:
+        secret = personas.token(user, team, **options)
+        return Client(headers={"authorization": f"Bearer {secret}"})
+
+    return with_token
