@@ -13,6 +13,7 @@ from types import ModuleType
 
 from django.conf import settings
 
+import runs.tools.http  # noqa: F401 -- registers the tools that every program may use
 from runs.engine.errors import ProgramError
 from runs.engine.program import Program
 

@@ -13,6 +13,7 @@
 """
 
 import contextlib
+import re
 import ssl
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -30,6 +31,7 @@ from runs.tools.addresses import public_addresses
 USER_AGENT = "AgentOpsBot/1.0"
 CONNECT_SECONDS = 5.0
 MAX_RETRY_AFTER_SECONDS = 3600.0
+_HOST = re.compile(rb"[A-Za-z0-9._:-]+")
 _PATIENT_STATUS = frozenset({408, 425, 429})
 
 
@@ -170,6 +172,8 @@ def _checked(url: str) -> httpx.URL:
     parsed = httpx.URL(url)
     if parsed.scheme not in ("http", "https") or not parsed.host:
         raise httpx.UnsupportedProtocol("only http:// and https:// addresses can be reached")
+    if not _HOST.fullmatch(parsed.raw_host) or not 0 < (parsed.port or 1) < 65536:
+        raise httpx.InvalidURL("there can be no such host or port")
     if parsed.userinfo:
         raise httpx.UnsupportedProtocol("an address must not hold a user name or password")
     return parsed

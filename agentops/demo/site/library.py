@@ -121,7 +121,7 @@ class Library:
             markup = _Doc().document(module, name)
         origin = self._specs[name].origin
         return html_page(
-            f"{name} — Python reference",
+            f"{name} module",
             _LINK.sub(self._rewritten, markup),
             modified=_modified(origin if origin and os.sep in origin else sys.executable),
         )
