@@ -82,6 +82,11 @@ class Home:
         with locked(self.lock) as ours:
             yield ours
 
+    def postgres_data(self) -> list[Path]:
+        """The data directories this home has or had, for whoever looks for a server that still runs."""
+        outside = self._known_outside()
+        return [base / "data" for base in (self.root / "postgres", outside) if base and base.exists()]
+
     def postgres_base(self, account: Account | None) -> Path:
         """Where PostgreSQL's data are: in the home, or below `SYSTEM_ROOT` where `account` cannot enter the home.
 
@@ -110,15 +115,21 @@ class Home:
         return self.root / "postgres.path"
 
     def _outside(self) -> Path:
-        known = Path(self._pointer.read_text().strip()) if self._pointer.exists() else None
-        if known and known.exists() and self._may_take(known):
-            (known / "home").write_text(str(self.root))
-            return known
-        if known and not known.exists():
-            raise EmbeddedError(
-                f"PostgreSQL's data were in {known} and are gone: remove {self._pointer} to begin anew"
-            )
+        if base := self._known_outside():
+            if not base.exists():
+                raise EmbeddedError(
+                    f"PostgreSQL's data were in {base} and are gone: remove {self._pointer} to begin anew"
+                )
+            (base / "home").write_text(str(self.root))
+            return base
         return self._new_outside()
+
+    def _known_outside(self) -> Path | None:
+        """The base below `SYSTEM_ROOT`; None where there is none, or where it belongs to the home we are a copy of."""
+        if not self._pointer.exists():
+            return None
+        base = Path(self._pointer.read_text().strip())
+        return base if not base.exists() or self._may_take(base) else None
 
     def _new_outside(self) -> Path:
         fresh = SYSTEM_ROOT / os.urandom(8).hex()

@@ -100,17 +100,19 @@ def launch(home: Home, make_plan: Callable[[], Plan], say: Callable[[str], None]
     with home.held() as ours, _stopping_on_signals():
         if not ours:
             raise EmbeddedError(_already_running(home))
-        run = _Run(make_plan(), say)
         try:
+            leftovers.clear(home, say)
+            run = _Run(make_plan(), say)
             while True:
                 _serve(run)
                 say("the supervisor was killed: starting again")
+                leftovers.clear(home, say)
         except StopRequested:
             pass
         finally:
             _ignore_signals()
             home.ready.unlink(missing_ok=True)
-            leftovers.clear(home, run.plan.postgres)
+            leftovers.clear(home, say)
             say("stopped")
 
 
@@ -126,8 +128,6 @@ def _already_running(home: Home) -> str:
 def _serve(run: _Run) -> None:
     """One life of the supervisor; returns only when somebody killed it."""
     plan = run.plan
-    if left := leftovers.clear(plan.home, plan.postgres):
-        run.say(f"ended {len(left)} processes that an earlier start had left")
     for server in (plan.postgres, plan.redis):
         if server:
             server.prepare()

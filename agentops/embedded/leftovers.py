@@ -4,14 +4,13 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from agentops.embedded.files import read_json, write_json
 from agentops.embedded.home import Home
-from agentops.embedded.postgres import Postgres
-from agentops.embedded.processes import start_mark
+from agentops.embedded.processes import postmaster_pid, start_mark
 
 # In the environment of every child and, by inheritance, of its children.
 MARK_NAME = "AGENTOPS_SUPERVISED"
@@ -23,24 +22,27 @@ def record(home: Home, pids: Mapping[str, int]) -> None:
     write_json(_record(home), {"home": str(home.root), "processes": known})
 
 
-def clear(home: Home, postgres: Postgres | None) -> list[int]:
-    """Ends what an earlier start of this home left: its supervisor first, PostgreSQL last.
-
-    Returns:
-        The ids of the processes it found.
-    """
-    known = _recorded(home)
-    supervisor = known.pop("supervisord", None)
-    stuck = _end([supervisor], patience_seconds=25) if supervisor else []
-    others = [pid for pid in {*known.values(), *_marked(home)} if start_mark(pid)]
-    database = postgres.running_pid() if postgres else None
-    _end([pid for pid in others if pid != database], patience_seconds=6)
-    if database:
-        # Fast, then immediate: both keep every committed transaction.
-        still = _end([database], patience_seconds=20, first=signal.SIGINT, last=signal.SIGQUIT)
-        _end(still, patience_seconds=5, first=signal.SIGQUIT)
+def clear(home: Home, say: Callable[[str], None]) -> None:
+    """Ends what an earlier start of this home left: its supervisor first, PostgreSQL last; `say` hears of it."""
+    if found := {*_children(home), *_databases(home)}:
+        say(f"ending {len(found)} processes that an earlier start had left")
+    # Each time looked for anew: a number that was freed meanwhile may be somebody else's.
+    if supervisor := _recorded(home).get("supervisord"):
+        _end([supervisor], patience_seconds=25)
+    _end(_children(home), patience_seconds=6)
+    # Fast, then immediate: both keep every committed transaction.
+    _end(_databases(home), patience_seconds=20, first=signal.SIGINT, last=signal.SIGQUIT)
+    _end(_databases(home), patience_seconds=5, first=signal.SIGQUIT)
     _record(home).unlink(missing_ok=True)
-    return sorted({*stuck, *others, *([database] if database else [])})
+
+
+def _children(home: Home) -> set[int]:
+    """All that is left but PostgreSQL, which must be asked in another way."""
+    return {*_recorded(home).values(), *_marked(home)} - set(_databases(home))
+
+
+def _databases(home: Home) -> list[int]:
+    return [pid for data in home.postgres_data() if (pid := postmaster_pid(data))]
 
 
 def _record(home: Home) -> Path:
@@ -80,12 +82,8 @@ def _end(
     patience_seconds: float,
     first: signal.Signals = signal.SIGTERM,
     last: signal.Signals = signal.SIGKILL,
-) -> list[int]:
-    """Signals the processes, waits, and signals those that are left again.
-
-    Returns:
-        Those that did not end by themselves.
-    """
+) -> None:
+    """Signals the processes, waits, and signals those that are left again."""
     marks = {pid: mark for pid in pids if (mark := start_mark(pid))}
     _signal(marks, first)
     deadline = time.monotonic() + patience_seconds
@@ -94,7 +92,6 @@ def _end(
     ) and time.monotonic() < deadline:
         time.sleep(0.1)
     _signal(left, last)
-    return left
 
 
 def _signal(pids: Iterable[int], sent: signal.Signals) -> None:

@@ -12,7 +12,7 @@ from agentops.embedded.accounts import Account, current_account
 from agentops.embedded.binaries import postgres_major
 from agentops.embedded.directories import private_directory
 from agentops.embedded.errors import EmbeddedError
-from agentops.embedded.processes import is_postmaster_of, run
+from agentops.embedded.processes import postmaster_pid, run
 
 ROLE = "agentops"
 DATABASE = "agentops"
@@ -113,14 +113,6 @@ class Postgres:
             if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
                 connection.execute(f"CREATE DATABASE {DATABASE} OWNER {ROLE}")
 
-    def running_pid(self) -> int | None:
-        """The process id of the postmaster that has this data directory now."""
-        try:
-            pid = int((self.data / "postmaster.pid").read_text().split("\n", 1)[0])
-        except (OSError, ValueError):
-            return None
-        return pid if is_postmaster_of(pid, self.data) else None
-
     def _initialise(self) -> None:
         # A killed initdb leaves half a cluster: it works next door, and only a whole one moves in.
         fresh = self.base / "data.new"
@@ -175,7 +167,7 @@ class Postgres:
 
     def _clear_stale_lock(self) -> None:
         # After a reboot the number in the lock file may be anybody's, and PostgreSQL would refuse to start.
-        if self.running_pid() is None:
+        if postmaster_pid(self.data) is None:
             (self.data / "postmaster.pid").unlink(missing_ok=True)
 
 

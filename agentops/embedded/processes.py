@@ -29,18 +29,25 @@ def start_mark(pid: int) -> str | None:
     return None if fields[0] in "ZX" else f"{_boot_id()}:{fields[19]}"
 
 
-def is_postmaster_of(pid: int, data: Path) -> bool:
-    """Whether the process is a live PostgreSQL that works in the data directory `data`."""
-    if start_mark(pid) is None:
-        return False
+def postmaster_pid(data: Path) -> int | None:
+    """The process that runs PostgreSQL in the data directory now; None for none.
+
+    The number in `postmaster.pid` alone proves nothing: it may have gone to another process since.
+    """
+    try:
+        pid = int((data / "postmaster.pid").read_text().split("\n", 1)[0])
+    except (OSError, ValueError):
+        return None
+    return pid if start_mark(pid) and _works_in(pid, data) else None
+
+
+def _works_in(pid: int, directory: Path) -> bool:
     if sys.platform != "linux":
         return True
     try:
-        return Path(f"/proc/{pid}/cwd").readlink() == data.resolve()
-    except PermissionError:
-        # Another user's process that took the number: PostgreSQL itself is not fooled by those.
-        return False
+        return Path(f"/proc/{pid}/cwd").readlink() == directory.resolve()
     except OSError:
+        # Another user's process, or one that has just ended: PostgreSQL itself is not fooled by those.
         return False
 
 

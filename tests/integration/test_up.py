@@ -77,10 +77,7 @@ from pathlib import Path
 from agentops.embedded import leftovers
 from agentops.embedded.files import read_json
 from agentops.embedded.home import Home
-from tests.integration.small_plan import small_plan
-home = Home(Path(sys.argv[1]))
-home.create()
-leftovers.clear(home, small_plan(home).postgres)
+leftovers.clear(Home(Path(sys.argv[1])), print)
 """
 
 
