@@ -1,7 +1,7 @@
 """What an agent's author imports: `from runs.program import Program, node, Goto, Finish, …`."""
 
 from runs.engine.commands import Fail, Finish, Goto, Sleep
-from runs.engine.context import Context
+from runs.engine.context import Call, Context
 from runs.engine.errors import ActionFailedError, ToolError
 from runs.engine.frozen import thaw
 from runs.engine.program import Program, node
@@ -10,6 +10,6 @@ from runs.engine.tools import Effect, ToolCall
 from runs.tools.registry import tool
 
 __all__ = [
-    "ActionFailedError", "Context", "Effect", "Fail", "Finish", "Goto", "Program", "RetryPolicy", "Sleep",
+    "ActionFailedError", "Call", "Context", "Effect", "Fail", "Finish", "Goto", "Program", "RetryPolicy", "Sleep",
     "ToolCall", "ToolError", "node", "thaw", "tool",
 ]  # fmt: skip

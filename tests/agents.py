@@ -2,11 +2,15 @@
 
 import re
 import time
+from dataclasses import replace
 from typing import Any
 
+from agentops.common.ids import new_token
 from runs.engine.commands import Command
+from runs.journal.fence import execute
 from runs.program import (
     ActionFailedError,
+    Call,
     Context,
     Fail,
     Finish,
@@ -34,6 +38,35 @@ def echo(call: ToolCall, *, value: Any) -> Any:
 def ledger(call: ToolCall, *, entry: str) -> dict[str, Any]:
     """Write to the outside ledger, which honours idempotency keys."""
     return write_entry(call, entry)
+
+
+@tool(
+    "test.once", effect="destructive", idempotent=False, output_schema={"type": "object", "required": ["id"]}
+)
+def once(call: ToolCall, *, entry: str, fail: str = "") -> dict[str, Any]:
+    """Write to the ledger under a key of its own each time: calling it twice does it twice."""
+    if fail == "known":
+        raise ToolError("refused before anything happened", code="refused")
+    result = write_entry(replace(call, idempotency_key=f"{entry}:{new_token()}"), entry)
+    if fail == "timeout":
+        raise ToolError("no answer in time", code="timeout", is_outcome_unknown=True)
+    if fail == "crash":
+        raise RuntimeError("the connection broke")
+    return {"id": 1, **result}
+
+
+@tool("test.steals", effect="write")
+def steals(call: ToolCall, *, entry: str) -> dict[str, Any]:
+    """Write to the ledger while another worker takes the run over."""
+    execute("UPDATE runs_run SET epoch = epoch + 1 WHERE id = %(id)s", {"id": call.run_id})
+    return write_entry(call, entry)
+
+
+@tool("test.slow", effect="read", retry=QUICK)
+def slow(call: ToolCall, *, seconds: float, value: Any = None) -> Any:
+    """Take a while."""
+    time.sleep(seconds)
+    return value
 
 
 @tool("test.flaky", effect="read", retry=QUICK)
@@ -141,6 +174,33 @@ class Calls(Program):
                 return Finish(output={"caught": error.error_code, "attempts": error.attempts})
             raise
         return Finish(output={"result": result})
+
+
+class Gathers(Program):
+    """Makes the calls of the input side by side."""
+
+    name = "test-gathers"
+
+    @node(start=True)
+    def gather(self, ctx: Context, state: Any) -> Command:
+        calls = [Call(call["tool"], **call["args"]) for call in state["calls"]]
+        results = ctx.gather(
+            *calls, return_errors=bool(state.get("errors")), max_parallel=state.get("parallel", 8)
+        )
+        return Finish(output=[str(r) if isinstance(r, Exception) else r for r in results])
+
+
+class Typed(Program):
+    """Leaves a state that fits its schema only from the attempt that the input names on."""
+
+    name = "test-typed"
+    state_schema = {"type": "object", "properties": {"count": {"type": "integer"}}}
+
+    @node(start=True, retry=QUICK)
+    def count(self, ctx: Context, state: Any) -> Command:
+        return Finish(
+            set={"count": 1 if ctx.attempt >= state["good"] else "many"}, output={"attempt": ctx.attempt}
+        )
 
 
 class Misbehaves(Program):

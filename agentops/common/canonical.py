@@ -35,6 +35,8 @@ class Cleaner:
     def clean(self, value: Any, pointer: str = "", depth: int = 0) -> JsonValue:
         """Return `value` as plain JSON types, tuples as lists, with unstorable characters replaced.
 
+        Members of enums and other subclasses of text and numbers become what they stand for.
+
         Raises: NotJsonError for other types, keys that are not text, numbers that are not finite or
             do not fit 64 bits, and nesting deeper than MAX_DEPTH.
         """
@@ -71,7 +73,7 @@ class Cleaner:
             clean = clean.replace("\0", REPLACEMENT)
         if clean is not text and clean != text:
             self.replaced += clean.count(REPLACEMENT) - text.count(REPLACEMENT)
-        return clean
+        return str.__str__(clean)
 
 
 def clean_json(value: Any) -> JsonValue:
@@ -97,7 +99,7 @@ def _number(value: int | float, pointer: str) -> int | float:
         raise NotJsonError(pointer, f"the number {value} is not finite")
     if isinstance(value, int) and not -_INT64 <= value < _INT64:
         raise NotJsonError(pointer, "a whole number of more than 64 bits; send it as text")
-    return value
+    return float(value) if isinstance(value, float) else int(value)
 
 
 def _escape(key: str) -> str:

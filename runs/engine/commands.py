@@ -4,7 +4,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from runs.engine.errors import CommandError
 from runs.engine.updates import Updates
+
+MAX_WAIT_SECONDS = 100 * 365 * 86_400
 
 
 class Command:
@@ -57,3 +60,18 @@ class Sleep(Advance):
 
     node: str
     seconds: float
+
+    def __post_init__(self) -> None:
+        check_wait("Sleep", self.seconds)
+
+
+def check_wait(what: str, seconds: object) -> None:
+    """Accept a length of time that the database can add to its clock.
+
+    Raises: CommandError
+    """
+    is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    if not is_number or not 0 <= seconds <= MAX_WAIT_SECONDS:  # type: ignore[operator]  # a number by then
+        raise CommandError(
+            f"{what} needs a number of seconds from 0 to {MAX_WAIT_SECONDS:,} (100 years), not {seconds!r}"
+        )

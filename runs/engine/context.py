@@ -1,11 +1,12 @@
 """The context: everything a node may ask of the world, journalled."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 from agentops.common.canonical import Cleaner
 from agentops.common.types import JsonObject, JsonValue
+from runs.engine.commands import check_wait
 from runs.engine.control import ControlSignal
 from runs.engine.errors import ActionFailedError
 from runs.engine.frozen import freeze
@@ -14,11 +15,23 @@ from runs.engine.journal import Execute, NodeJournal, Recorded, Request
 T = TypeVar("T")
 
 
+class Call:
+    """A tool call that ctx.gather will make: `Call("http.get", url=…)`."""
+
+    __slots__ = ("args", "name")
+
+    def __init__(self, name: str, /, **args: Any) -> None:
+        self.name, self.args = name, args
+
+
 class Shell(Protocol):
     """What the engine asks of the world around it."""
 
-    def perform(self, action: Execute) -> Recorded:
-        """Do the action, record its outcome, and return it; or raise a ControlSignal."""
+    def perform(self, actions: Sequence[Execute], max_parallel: int) -> list[Recorded]:
+        """Do the actions, record their outcomes, and return them in order; or raise a ControlSignal.
+
+        All that started are finished and recorded before a signal is raised (PROTOCOL 11).
+        """
 
     def now_iso(self) -> str:
         """Return the database's time, RFC 3339 in UTC."""
@@ -52,10 +65,28 @@ class Context:
         """
         return self._act("tool", name, args)
 
+    def gather(self, *calls: Call, max_parallel: int = 8, return_errors: bool = False) -> list[Any]:
+        """Return what the tools return, in the order of `calls`, done side by side.
+
+        `ctx.gather(Call("http.get", url=a), Call("http.get", url=b))`. With `return_errors` a failed call gives its
+        ActionFailedError in its place.
+
+        Raises: ActionFailedError of the first failed call, when all have ended.
+        """
+        requests = [Request("tool", call.name, _object(Cleaner().clean(call.args))) for call in calls]
+        outcomes = self._guarded(lambda: self._outcomes(requests, max_parallel))
+        results = [_result(request, recorded) for request, recorded in zip(requests, outcomes, strict=True)]
+        failed = [result for result in results if isinstance(result, ActionFailedError)]
+        if failed and not return_errors:
+            raise failed[0]
+        return results
+
     def sleep(self, seconds: float) -> None:
-        """Wait durably: the run becomes a row and goes on here afterwards, on whichever worker."""
-        if seconds < 0:
-            raise ValueError("ctx.sleep needs a number of seconds that is not negative")
+        """Wait durably: the run becomes a row and goes on here afterwards, on whichever worker.
+
+        Raises: CommandError when `seconds` is not a number from 0 to MAX_WAIT_SECONDS.
+        """
+        self._guarded(lambda: check_wait("ctx.sleep", seconds))
         self._act("wait", "sleep", {"seconds": seconds})
 
     def now(self) -> str:
@@ -72,21 +103,26 @@ class Context:
 
     def log(self, message: str, level: str = "info") -> None:
         """Add a line to the run's log; repeated executions of the node do not repeat it."""
-        if not self._journal.has_recorded_next:
-            self._guarded(lambda: self._shell.log(level, message))
+        self._guarded(lambda: self._log(level, message))
 
     def _act(self, kind: str, name: str, args: dict[str, Any]) -> Any:
-        return self._guarded(lambda: self._outcome(Request(kind, name, _object(Cleaner().clean(args)))))
+        request = Request(kind, name, _object(Cleaner().clean(args)))
+        [recorded] = self._guarded(lambda: self._outcomes([request], 1))
+        result = _result(request, recorded)
+        if isinstance(result, ActionFailedError):
+            raise result
+        return result
 
-    def _outcome(self, request: Request) -> Any:
-        decision = self._journal.decide(request)
-        recorded = self._shell.perform(decision) if isinstance(decision, Execute) else decision.recorded
-        if recorded.error is not None:
-            error = recorded.error
-            raise ActionFailedError(
-                request.name, str(error["code"]), str(error["message"]), recorded.attempts
-            )
-        return freeze(recorded.output)
+    def _outcomes(self, requests: list[Request], max_parallel: int) -> list[Recorded]:
+        """Return the outcomes in order; every ordinal is given before any action starts (PROTOCOL 11)."""
+        decisions = [self._journal.decide(request) for request in requests]
+        missing = [decision for decision in decisions if isinstance(decision, Execute)]
+        done = iter(self._shell.perform(missing, max_parallel) if missing else [])
+        return [next(done) if isinstance(decision, Execute) else decision.recorded for decision in decisions]
+
+    def _log(self, level: str, message: str) -> None:
+        if not self._journal.has_recorded_next:
+            self._shell.log(level, message)
 
     def _rider(self, take: Callable[[], JsonValue]) -> JsonValue:
         return self._guarded(lambda: self._journal.rider(take))
@@ -99,6 +135,13 @@ class Context:
         except ControlSignal as signal:
             self.signal = signal
             raise
+
+
+def _result(request: Request, recorded: Recorded) -> Any:
+    if recorded.error is None:
+        return freeze(recorded.output)
+    error = recorded.error
+    return ActionFailedError(request.name, str(error["code"]), str(error["message"]), recorded.attempts)
 
 
 def _object(value: JsonValue) -> JsonObject:

@@ -6,6 +6,7 @@ EngineError
 ├── CommandError            a node returned what is not a command, or named a node that is not there
 ├── NondeterminismError     a node ran again and asked for another action than the journal holds
 ├── TooManyActionsError     more actions in one node than allowed
+├── StateSchemaError        the state after a node does not fit the program's schema
 ├── ToolError               raised by a tool: says whether trying again may help, and when
 └── ActionFailedError       raised to the node when an action has failed for good; it may be caught
 """
@@ -62,8 +63,19 @@ class TooManyActionsError(EngineError):
         )
 
 
+class StateSchemaError(EngineError):
+    """The state that a node would leave does not fit `Program.state_schema`; counts as a failed attempt."""
+
+    code = "state_schema"
+    retryable = True
+
+
 class ToolError(EngineError):
-    """What a tool raises; `retry_after_seconds` is what the other side asked for."""
+    """What a tool raises; `retry_after_seconds` is what the other side asked for.
+
+    From a write that is not idempotent it says that nothing happened out there, unless `is_outcome_unknown`: then
+    it is not tried again, and a person is asked.
+    """
 
     code = "tool_error"
 
@@ -74,11 +86,13 @@ class ToolError(EngineError):
         code: str = "tool_error",
         retryable: bool = True,
         retry_after_seconds: float | None = None,
+        is_outcome_unknown: bool = False,
     ) -> None:
         super().__init__(message)
         self.error_code = code
         self.retryable = retryable
         self.retry_after_seconds = retry_after_seconds
+        self.is_outcome_unknown = is_outcome_unknown
 
 
 class ActionFailedError(EngineError):

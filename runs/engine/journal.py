@@ -37,7 +37,8 @@ class Request:
 class Recorded:
     """What the journal holds of an action. `status`: succeeded, failed, or open (begun, no outcome yet).
 
-    `riders` are the values of ctx.now and ctx.random that were taken just before it.
+    `riders` are the values of ctx.now and ctx.random that were taken just before it. `is_in_flight`: a write was
+    called and nobody knows how that ended; `unknown_seconds`: how long its caller may still be at it (PROTOCOL 9).
     """
 
     seq: int
@@ -49,6 +50,9 @@ class Recorded:
     output: JsonValue = None
     error: JsonObject | None = None
     is_due: bool = False
+    due_seconds: float = 0.0
+    is_in_flight: bool = False
+    unknown_seconds: float = 0.0
     riders: list[JsonValue] = field(default_factory=list)
     request_text: str = ""
 
@@ -75,6 +79,9 @@ class Execute:
     attempts: int = 0
     is_begun: bool = False
     is_due: bool = False
+    due_seconds: float = 0.0
+    is_in_flight: bool = False
+    unknown_seconds: float = 0.0
     riders: list[JsonValue] = field(default_factory=list)
 
 
@@ -120,6 +127,9 @@ class NodeJournal:
                 attempts=recorded.attempts,
                 is_begun=True,
                 is_due=recorded.is_due,
+                due_seconds=recorded.due_seconds,
+                is_in_flight=recorded.is_in_flight,
+                unknown_seconds=recorded.unknown_seconds,
                 riders=riders,
             )
         return Reuse(recorded)

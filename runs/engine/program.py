@@ -1,5 +1,6 @@
 """Programs: named nodes that a run walks through."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar, overload
@@ -12,6 +13,9 @@ from runs.engine.retry import RetryPolicy
 
 NodeFunction = Callable[[Any, Context, Any], Command]
 F = TypeVar("F", bound=Callable[..., Command])
+
+# It stands in addresses and in the agent's slug.
+_NAME = re.compile(r"(?=.{1,100}\Z)[a-z0-9]+(-[a-z0-9]+)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,8 @@ class Program:
     """The code of an agent: subclass it, name it, and give it nodes.
 
     `version` is declared by hand: runs are pinned to it (PROTOCOL 26). `input_schema` is a JSON Schema of an
-    object; the input is the first state.
+    object; the input is the first state. `state_schema`, when given, is checked at each commit: a state that does not
+    fit is a failed attempt of the node.
     """
 
     name: ClassVar[str] = ""
@@ -56,6 +61,7 @@ class Program:
     title: ClassVar[str] = ""
     description: ClassVar[str] = ""
     input_schema: ClassVar[JsonObject] = {"type": "object"}
+    state_schema: ClassVar[JsonObject | None] = None
     nodes: ClassVar[dict[str, Node]] = {}
     start_node: ClassVar[str] = ""
 
@@ -63,17 +69,8 @@ class Program:
         super().__init_subclass__()
         cls.nodes = {found.name: found for base in reversed(cls.__mro__) for found in _nodes_of(base)}
         starts = [name for name, found in cls.nodes.items() if found.is_start]
-        taken = sorted(set(cls.nodes) & set(vars(Program)))
-        if not cls.name:
-            raise ProgramError(f"{cls.__qualname__} needs a name")
-        if taken:
-            raise ProgramError(
-                f"program {cls.name!r}: a node cannot be called {taken[0]!r}, programs use that name"
-            )
-        if len(starts) != 1:
-            raise ProgramError(
-                f"program {cls.name!r} needs exactly one @node(start=True), it has {len(starts)}"
-            )
+        if problem := _problem(cls, starts):
+            raise ProgramError(f"program {cls.name or cls.__qualname__!r} {problem}")
         cls.start_node = starts[0]
 
     def title_of(self, state: Any) -> str:
@@ -101,3 +98,18 @@ class Program:
 def _nodes_of(cls: type) -> list[Node]:
     marked = [(name, member) for name, member in vars(cls).items() if hasattr(member, "__agentops_node__")]
     return [Node(name, member, *member.__agentops_node__) for name, member in marked]
+
+
+def _problem(cls: type[Program], starts: list[str]) -> str:
+    """Return what keeps the class from being a program; empty when nothing does."""
+    taken = sorted(set(cls.nodes) & set(vars(Program)))
+    unmarked = [name for name, found in cls.nodes.items() if getattr(cls, name) is not found.function]
+    if not _NAME.fullmatch(cls.name):
+        return f"needs a name of lower-case letters, digits and hyphens, at most 100 characters, not {cls.name!r}"
+    if taken:
+        return f"has a node called {taken[0]!r}, but programs use that name themselves; choose another"
+    if unmarked:
+        return f"overrides the node {unmarked[0]!r} with a method that is not marked with @node"
+    if len(starts) != 1:
+        return f"needs exactly one @node(start=True), it has {len(starts)}"
+    return ""

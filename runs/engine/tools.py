@@ -1,7 +1,7 @@
 """What the engine knows of a tool: its name, its effect, its limits; and one call of it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -34,12 +34,17 @@ class ToolCall:
     idempotency_key: str
     timeout_seconds: float
 
+    def again(self, attempt: int) -> "ToolCall":
+        """Return the same call as its `attempt`-th try."""
+        return replace(self, attempt=attempt)
+
 
 @dataclass(frozen=True, slots=True)
 class ToolSpec:
     """A registered tool. `run(call, **args)` does the work and returns JSON.
 
-    `key_template`, when given, builds the idempotency key from what the action *is*
+    A write that is not idempotent is never called again blindly: when nobody knows whether it happened, a person
+    is asked (PROTOCOL 8). `key_template`, when given, builds the idempotency key from what the action *is*
     (for example `"{recipient}:{invoice}"`) instead of where it stands in the run.
     """
 
@@ -52,6 +57,7 @@ class ToolSpec:
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     key_template: str = ""
     args_schema: JsonObject = field(default_factory=dict)
+    output_schema: JsonObject | None = None
     description: str = ""
 
     def summary(self, args: dict[str, Any]) -> str:

@@ -33,19 +33,19 @@ class Updates:
     remove: Iterable[str] = ()
 
     def delta(self, cleaner: Cleaner) -> Delta:
-        """Return the stored form, every value checked and cleaned.
+        """Return the stored form, every pointer and value checked and cleaned.
 
-        Raises: NotJsonError for a value that JSON cannot hold.
+        Raises: NotJsonError for a value that JSON cannot hold; UpdateError for an `extend` or `remove` without a list.
         """
-        operations: Delta = [["set", _pointer(k), cleaner.clean(v, _pointer(k))] for k, v in _items(self.set)]
-        operations += [["merge", _pointer(k), cleaner.clean(v, _pointer(k))] for k, v in _items(self.merge)]
+        operations: Delta = [["set", at, cleaner.clean(v, at)] for at, v in _items(self.set, cleaner)]
+        operations += [["merge", at, cleaner.clean(v, at)] for at, v in _items(self.merge, cleaner)]
+        operations += [["append", at, [cleaner.clean(v, at)]] for at, v in _items(self.append, cleaner)]
         operations += [
-            ["append", _pointer(k), [cleaner.clean(v, _pointer(k))]] for k, v in _items(self.append)
+            ["append", at, cleaner.clean(_listed("extend", at, v), at)]
+            for at, v in _items(self.extend, cleaner)
         ]
-        operations += [
-            ["append", _pointer(k), cleaner.clean(list(v), _pointer(k))] for k, v in _items(self.extend)
-        ]
-        operations += [["remove", _pointer(name), None] for name in self.remove]
+        removed = _listed("remove", "", self.remove)
+        operations += [["remove", _pointer(name, cleaner), None] for name in removed]
         return operations
 
 
@@ -78,21 +78,36 @@ def resolve(state: Any, pointer: str) -> Any:
 def _child(parent: Any, part: str) -> Any:
     if isinstance(parent, dict):
         return parent[part]
-    if isinstance(parent, list) and part.isdecimal() and int(part) < len(parent):
+    if isinstance(parent, list) and _is_index(part, len(parent)):
         return parent[int(part)]
     raise KeyError(part)
 
 
-def _items(values: Mapping[str, Any] | None) -> Iterable[tuple[str, Any]]:
-    return values.items() if values else ()
+def _items(values: Mapping[str, Any] | None, cleaner: Cleaner) -> list[tuple[str, Any]]:
+    return [(_pointer(name, cleaner), value) for name, value in values.items()] if values else []
 
 
-def _pointer(name: str) -> str:
-    return name if name.startswith("/") else "/" + name.replace("~", "~0").replace("/", "~1")
+def _pointer(name: str, cleaner: Cleaner) -> str:
+    pointer = name if name.startswith("/") else "/" + name.replace("~", "~0").replace("/", "~1")
+    return str(cleaner.clean(pointer))
+
+
+def _listed(op: str, pointer: str, values: Any) -> list[Any]:
+    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
+        raise UpdateError(op, pointer, f"it takes a list, not {_kind(values)}")
+    return list(values)
+
+
+def _is_index(part: str, length: int) -> bool:
+    """Whether `part` is a list index as RFC 6901 writes it: ASCII digits, no leading zero."""
+    is_written_well = part.isascii() and part.isdecimal() and (part == "0" or part[0] != "0")
+    return is_written_well and len(part) < 20 and int(part) < length
 
 
 def _locate(state: Any, op: str, pointer: str) -> tuple[Any, str]:
     """Return the container that holds the last part of `pointer`, and that part."""
+    if not pointer:
+        raise UpdateError(op, pointer, "the state as a whole cannot be replaced; name a key of it")
     *parents, last = split(pointer)
     here = state
     for depth, part in enumerate(parents, 1):
@@ -119,7 +134,9 @@ def _set(state: Any, pointer: str, value: JsonValue) -> None:
 def _merge(state: Any, pointer: str, value: JsonValue) -> None:
     here = _made(state, "merge", pointer, FrozenDict())
     if not isinstance(here, dict) or not isinstance(value, dict):
-        raise UpdateError("merge", pointer, f"both must be objects; the state has {_kind(here)}")
+        raise UpdateError(
+            "merge", pointer, f"both must be objects; the state has {_kind(here)}, the update {_kind(value)}"
+        )
     dict.update(here, freeze(value))
 
 
@@ -151,14 +168,17 @@ def _made(state: Any, op: str, pointer: str, empty: Any) -> Any:
 
 
 def _index(parent: list[Any], last: str, op: str, pointer: str) -> int:
-    if last.isdecimal() and int(last) < len(parent):
+    if _is_index(last, len(parent)):
         return int(last)
     raise UpdateError(op, pointer, f"the list has {len(parent)} items and no index {last!r}")
 
 
 def _kind(value: Any) -> str:
-    names = {dict: "an object", list: "a list", str: "text", bool: "a truth value", type(None): "null"}
-    return next((name for kind, name in names.items() if isinstance(value, kind)), "a number")
+    names = {
+        dict: "an object", list: "a list", str: "text", bool: "a truth value", type(None): "null", int: "a number",
+        float: "a number",
+    }  # fmt: skip
+    return next((name for kind, name in names.items() if isinstance(value, kind)), type(value).__name__)
 
 
 _APPLY = {"set": _set, "merge": _merge, "append": _append, "remove": _remove}

@@ -1,21 +1,23 @@
 """Commits of actions: they lock the run row with the epoch and never move its head (PROTOCOL 2)."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from agentops.common.conf import conf
 from agentops.common.ids import new_token
 from agentops.common.types import JsonObject, JsonValue
 from runs.checkpoints.chain import IntegrityError, outcome_mac, same
 from runs.checkpoints.codec import decode, encode, encode_capped
+from runs.engine.control import LeaseLost
 from runs.engine.journal import Execute, Recorded
 from runs.engine.tools import ToolSpec
-from runs.journal.fence import Lease, Row, fenced, persist, query
+from runs.journal.fence import Lease, Row, execute, fenced, persist, query
 from runs.journal.pending import Pending, now_seconds
-from runs.journal.statements import CONFIRM_STEP, LOAD_ACTIONS, statement
+from runs.journal.statements import CONFIRM_LEASE, CONFIRM_STEP, KEEP_EVIDENCE, LOAD_ACTIONS, statement
 
-_OPEN_BODY: dict[str, Any] = {"body": None, "body_codec": 0, "mac": b"", "key_id": 0}
+_OPEN: dict[str, Any] = {"body": None, "body_codec": 0, "mac": b"", "key_id": 0}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,72 +29,135 @@ class Place:
     node_attempt: int
 
 
-def record(
-    lease: Lease,
-    place: Place,
-    action: Execute,
-    outcome: Recorded,
-    spec: ToolSpec | None,
-    began: float,
-    pending: Pending,
-) -> str:
-    """Store the final outcome of an action whose row does not stand yet; returns the run's control word.
+@dataclass(slots=True)
+class Entry:
+    """An action on its way into the journal: its tool (None for a wait), its key, and when it began."""
 
-    Raises: LeaseLost. Transaction: none open; one statement.
+    action: Execute
+    spec: ToolSpec | None = None
+    idempotency_key: str = ""
+    began: float = field(default_factory=now_seconds)
+    is_begun: bool = False
+    token: UUID = field(default_factory=new_token)
+
+    @property
+    def is_write(self) -> bool:
+        return self.spec is not None and self.spec.effect.is_write
+
+
+class ActionJournal:
+    """Writes the actions of one execution of one node, each in one fenced statement.
+
+    Every method raises LeaseLost when the lease is gone, opens no transaction, and takes what is pending along.
+    Those that return text return the run's control word.
     """
-    params = _params(lease, place, action, spec, began) | _settled(lease, action, outcome)
-    return _commit(("action_step", "outcome"), params, pending)
 
+    def __init__(self, lease: Lease, place: Place, pending: Pending) -> None:
+        self.lease, self.place, self.pending = lease, place, pending
 
-def begin(
-    lease: Lease, place: Place, action: Execute, spec: ToolSpec, idempotency_key: str, pending: Pending
-) -> str:
-    """Store the intent of a write before it is called (PROTOCOL 8); returns the run's control word.
+    def begin(self, entry: Entry) -> str:
+        """Store the intent of a write before it is called, or that it is called once more (PROTOCOL 8)."""
+        assert entry.spec
+        params = self._params(entry) | {
+            "tool_version": entry.spec.version, "idempotency_key": entry.idempotency_key,
+            "timeout_seconds": entry.spec.timeout_seconds,
+        }  # fmt: skip
+        if entry.is_begun:
+            return self._commit(("update_step", "renew_intent"), params)
+        entry.is_begun = True
+        return self._commit(("action_step", "outcome", "intent"), params | _OPEN)
 
-    Raises: LeaseLost. Transaction: none open; one statement.
-    """
-    params = _params(lease, place, action, spec, now_seconds()) | _OPEN_BODY | _intent(spec, idempotency_key)
-    return _commit(("action_step", "outcome", "intent"), params, pending)
+    def finish(self, entry: Entry, outcome: Recorded) -> str:
+        """Store the final outcome of an action.
 
+        When the lease is lost meanwhile, what a write brought about is kept as evidence (PROTOCOL 9).
+        """
+        params = self._params(entry) | self._settled(entry.action, outcome)
+        if not entry.is_begun:
+            return self._commit(("action_step", "outcome"), params)
+        try:
+            return self._commit(
+                ("update_step", "update_outcome") + ("settle_intent",) * entry.is_write, params
+            )
+        except LeaseLost:
+            self._keep_evidence(entry, outcome)
+            raise
 
-def renew(
-    lease: Lease, place: Place, action: Execute, spec: ToolSpec, idempotency_key: str, pending: Pending
-) -> str:
-    """Store that the same write is called once more, under the same key.
+    def defer(self, entry: Entry, attempts: int, seconds: float) -> str:
+        """Store that the action goes on after `seconds`: the end of a wait, or its next attempt."""
+        arms, params = self._deferred(entry, attempts, seconds)
+        return self._commit(arms, params)
 
-    Raises: LeaseLost. Transaction: none open; one statement.
-    """
-    params = _params(lease, place, action, spec, now_seconds()) | _intent(spec, idempotency_key)
-    return _commit(("update_step", "renew_intent"), params, pending)
+    def sleep(
+        self, entry: Entry, attempts: int, seconds: float, *, waiting_on: JsonObject, health: list[str]
+    ) -> None:
+        """Defer the action and let the run sleep until then, in one statement."""
+        arms, params = self._deferred(entry, attempts, seconds)
+        self._commit(arms, params | _leave(waiting_on, health) | {"wake_seconds": seconds}, guard="sleep")
 
+    def ask(self, entry: Entry, *, waiting_on: JsonObject) -> None:
+        """Store that nobody knows whether a write happened, and let the run wait for a person's answer."""
+        params = self._params(entry) | _leave(waiting_on, []) | {"status": "unknown"}
+        self._commit(("update_step",), params, guard="ask")
 
-def settle(
-    lease: Lease, place: Place, action: Execute, outcome: Recorded, spec: ToolSpec | None, pending: Pending
-) -> str:
-    """Store the final outcome of an action whose row stands; returns the run's control word.
+    def confirm(self) -> None:
+        """Return when the lease still holds; asked before a write is repeated."""
+        fence = {"run_id": self.lease.run_id, "epoch": self.lease.epoch}
+        fenced(CONFIRM_LEASE, fence, confirm_sql=CONFIRM_LEASE)
 
-    Raises: LeaseLost. Transaction: none open; one statement.
-    """
-    params = _params(lease, place, action, spec, now_seconds()) | _settled(lease, action, outcome)
-    arms = ("update_step", "update_outcome") + (("settle_intent",) if spec and spec.effect.is_write else ())
-    return _commit(arms, params, pending)
+    def _deferred(
+        self, entry: Entry, attempts: int, seconds: float
+    ) -> tuple[tuple[str, ...], dict[str, Any]]:
+        params = self._params(entry) | _OPEN | {"attempts": attempts, "due_seconds": seconds}
+        if not entry.is_begun:
+            return ("action_step", "outcome"), params
+        return ("update_step",) + ("rest_intent",) * entry.is_write, params
 
+    def _params(self, entry: Entry) -> dict[str, Any]:
+        lease, place, action, spec = self.lease, self.place, entry.action, entry.spec
+        request: JsonObject = {
+            "kind": action.request.kind,
+            "name": action.request.name,
+            "args": action.request.args,
+        }
+        what = f"the request to {action.request.name}"
+        encoded = encode_capped(request, max_bytes=conf().value_max_bytes, what=what)
+        return {
+            "run_id": lease.run_id, "epoch": lease.epoch, "worker_id": lease.worker_id, "token": entry.token,
+            "seq": action.seq, "node_seq": place.node_seq, "branch": place.branch, "node_attempt": place.node_attempt,
+            "ordinal": action.ordinal, "kind": action.request.kind, "name": action.request.name[:200],
+            "effect": spec.effect.value if spec else "", "summary": _summary(action, spec), "status": "running",
+            "attempts": action.attempts, "error_code": "", "elapsed_seconds": now_seconds() - entry.began,
+            "due_seconds": None, "request_hash": action.request_hash, "request": encoded.body,
+            "request_codec": encoded.codec, "riders": json.dumps(action.riders) if action.riders else None,
+        }  # fmt: skip
 
-def suspend(
-    lease: Lease, place: Place, action: Execute, spec: ToolSpec | None, *, seconds: float, text: str, health: list[str],
-    pending: Pending,
-) -> None:  # fmt: skip
-    """Let the run sleep until the action is due: the end of a wait, or the next attempt.
+    def _settled(self, action: Execute, outcome: Recorded) -> dict[str, Any]:
+        encoded = encode(outcome.error if outcome.error is not None else outcome.output)
+        team_id, run_id = self.lease.team_id, self.lease.run_id
+        return {
+            "status": outcome.status, "attempts": outcome.attempts, "body": encoded.body, "body_codec": encoded.codec,
+            "error_code": str(outcome.error["code"])[:100] if outcome.error else "",
+            "mac": outcome_mac(team_id, run_id, action.seq, action.request_hash, encoded.codec, encoded.body),
+            "key_id": conf().integrity_key_id,
+        }  # fmt: skip
 
-    Raises: LeaseLost. Transaction: none open; one statement that also moves the run to `sleeping`.
-    """
-    waiting_on = {"kind": "retry" if spec else "timer", "seq": action.seq, "text": text}
-    params = _params(lease, place, action, spec, now_seconds()) | _OPEN_BODY | {
-        "due_seconds": seconds, "wake_seconds": seconds, "health": health, "waiting_on": json.dumps(waiting_on),
-    }  # fmt: skip
-    _commit(
-        ("update_step",) if action.is_begun else ("action_step", "outcome"), params, pending, guard="sleep"
-    )
+    def _commit(self, arms: tuple[str, ...], params: dict[str, Any], guard: str = "") -> str:
+        pending = self.pending
+        counts = {"n_steps": 0, "n_failed": int(params["status"] == "failed")}
+        guard = guard or ("count" if pending.progress or pending.n_retries or counts["n_failed"] else "share")
+        sql = statement(guard, arms + pending.arms(), has_progress=pending.progress is not None)
+        params["token"] = (
+            new_token() if "intent" not in arms and "renew_intent" not in arms else params["token"]
+        )
+        row = fenced(sql, params | pending.params() | counts, confirm_sql=CONFIRM_STEP)
+        pending.clear()
+        return str(row[1])
+
+    def _keep_evidence(self, entry: Entry, outcome: Recorded) -> None:
+        evidence = {"status": outcome.status, "output": outcome.output, "error": outcome.error}
+        params = {"run_id": self.lease.run_id, "seq": entry.action.seq, "token": entry.token}
+        persist(lambda: execute(KEEP_EVIDENCE, params | {"evidence": json.dumps(evidence)}))
 
 
 def load(lease: Lease, node_seq: int) -> tuple[list[Recorded], int]:
@@ -101,30 +166,12 @@ def load(lease: Lease, node_seq: int) -> tuple[list[Recorded], int]:
     Raises: IntegrityError when an outcome is not what was written.
     """
     rows = persist(lambda: query(LOAD_ACTIONS, {"run_id": lease.run_id, "node_seq": node_seq}))
-    own = [_recorded(lease, row) for row in rows if row[14] == node_seq and not row[13]]
+    own = [_recorded(lease, row) for row in rows if row[16] == node_seq and not row[15]]
     return own, max((row[0] for row in rows), default=node_seq) + 1
 
 
-def _params(
-    lease: Lease, place: Place, action: Execute, spec: ToolSpec | None, began: float
-) -> dict[str, Any]:
-    request: JsonObject = {
-        "kind": action.request.kind,
-        "name": action.request.name,
-        "args": action.request.args,
-    }
-    encoded = encode_capped(
-        request, max_bytes=conf().value_max_bytes, what=f"the request to {action.request.name}"
-    )
-    return {
-        "run_id": lease.run_id, "epoch": lease.epoch, "worker_id": lease.worker_id, "token": new_token(),
-        "seq": action.seq, "node_seq": place.node_seq, "branch": place.branch, "node_attempt": place.node_attempt,
-        "ordinal": action.ordinal, "kind": action.request.kind, "name": action.request.name[:200],
-        "effect": spec.effect.value if spec else "", "summary": _summary(action, spec), "status": "running",
-        "attempts": action.attempts, "error_code": "", "elapsed_seconds": now_seconds() - began, "due_seconds": None,
-        "request_hash": action.request_hash, "request": encoded.body, "request_codec": encoded.codec,
-        "riders": json.dumps(action.riders) if action.riders else None,
-    }  # fmt: skip
+def _leave(waiting_on: JsonObject, health: list[str]) -> dict[str, Any]:
+    return {"waiting_on": json.dumps(waiting_on), "health": health}
 
 
 def _summary(action: Execute, spec: ToolSpec | None) -> str:
@@ -133,48 +180,11 @@ def _summary(action: Execute, spec: ToolSpec | None) -> str:
     return ", ".join(f"{key} {value}" for key, value in action.request.args.items())[:300]
 
 
-def _settled(lease: Lease, action: Execute, outcome: Recorded) -> dict[str, Any]:
-    encoded = encode(outcome.error if outcome.error is not None else outcome.output)
-    return {
-        "status": outcome.status, "attempts": outcome.attempts, "body": encoded.body, "body_codec": encoded.codec,
-        "error_code": str(outcome.error["code"])[:100] if outcome.error else "",
-        "mac": outcome_mac(lease.team_id, lease.run_id, action.seq, action.request_hash, encoded.codec, encoded.body),
-        "key_id": conf().integrity_key_id,
-    }  # fmt: skip
-
-
-def _intent(spec: ToolSpec, idempotency_key: str) -> dict[str, Any]:
-    return {
-        "tool_version": spec.version, "idempotency_key": idempotency_key, "timeout_seconds": spec.timeout_seconds,
-    }  # fmt: skip
-
-
-def _commit(arms: tuple[str, ...], params: dict[str, Any], pending: Pending, guard: str = "") -> str:
-    counts = {"n_steps": 0, "n_failed": int(params["status"] == "failed")}
-    guard = guard or ("count" if pending.progress or pending.n_retries or counts["n_failed"] else "share")
-    sql = statement(guard, arms + pending.arms(), has_progress=pending.progress is not None)
-    row = fenced(sql, params | pending.params() | counts, confirm_sql=CONFIRM_STEP)
-    pending.clear()
-    return str(row[1])
-
-
 def _recorded(lease: Lease, row: Row) -> Recorded:
-    (
-        seq,
-        ordinal,
-        name,
-        status,
-        attempts,
-        is_due,
-        request_hash,
-        codec,
-        request,
-        body_codec,
-        body,
-        riders,
-        mac,
-    ) = row[:13]
-    is_settled = status != "running"
+    seq, ordinal, name, status, attempts, due, request_hash, codec, request, body_codec, body, riders, mac = (
+        row[:13]
+    )
+    is_settled = status not in ("running", "unknown")
     if is_settled and not same(
         outcome_mac(lease.team_id, lease.run_id, seq, request_hash, body_codec, body), mac
     ):
@@ -183,8 +193,9 @@ def _recorded(lease: Lease, row: Row) -> Recorded:
     error: JsonObject | None = value if status == "failed" and isinstance(value, dict) else None
     return Recorded(
         seq=seq, ordinal=ordinal, name=name, request_hash=request_hash, status=status if is_settled else "open",
-        attempts=attempts, output=None if error else value, error=error, is_due=is_due,
-        riders=json.loads(riders) if riders else [], request_text=_text(decode(codec, request)),
+        attempts=attempts, output=None if error else value, error=error, is_due=due <= 0, due_seconds=due,
+        is_in_flight=row[13], unknown_seconds=row[14], riders=json.loads(riders) if riders else [],
+        request_text=_text(decode(codec, request)),
     )  # fmt: skip
 
 

@@ -138,6 +138,15 @@ def release(lease: Lease) -> None:
     persist(lambda: execute(_RELEASE, _fence(lease)))
 
 
+def sleep(lease: Lease, seconds: float, *, waiting_on: JsonObject, pending: Pending) -> None:
+    """Let the run sleep without a step to show for it; nothing happens when the lease is already lost."""
+    sql = statement("sleep", ())
+    params = _fence(lease) | pending.params() | {
+        "wake_seconds": seconds, "waiting_on": json.dumps(waiting_on), "health": [], "n_steps": 0, "n_failed": 0,
+    }  # fmt: skip
+    persist(lambda: execute(sql, params))
+
+
 def end_cancelled(lease: Lease) -> None:
     """End the run as cancelled, as was asked for while it ran."""
     persist(lambda: execute(_CANCELLED, _fence(lease)))

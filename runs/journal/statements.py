@@ -45,6 +45,10 @@ GUARDS = {
         "UPDATE runs_run SET status = 'sleeping', wake_at = clock_timestamp() + make_interval(secs => %(wake_seconds)s), "
         f"waiting_on = %(waiting_on)s::jsonb, {_LEAVE}, {_COUNTERS} {_WHERE} {_RETURNING}"
     ),
+    "ask": (
+        "UPDATE runs_run SET status = 'awaiting_approval', waiting_on = %(waiting_on)s::jsonb, "
+        f"{_LEAVE}, {_COUNTERS} {_WHERE} {_RETURNING}"
+    ),
     "retry_node": (
         "UPDATE runs_run SET status = 'sleeping', wake_at = clock_timestamp() + make_interval(secs => %(wake_seconds)s), "
         "waiting_on = %(waiting_on)s::jsonb, node_attempt = node_attempt + 1, "
@@ -107,9 +111,12 @@ ARMS = {
         " FROM r WHERE run_id = %(run_id)s AND seq = %(seq)s"
     ),
     "renew_intent": (
-        "UPDATE runs_intent SET epoch = %(epoch)s, token = %(token)s, calls = calls + 1,"
+        "UPDATE runs_intent SET epoch = %(epoch)s, token = %(token)s, calls = %(attempts)s + 1,"
         " deadline_at = clock_timestamp() + make_interval(secs => %(timeout_seconds)s)"
         " FROM r WHERE run_id = %(run_id)s AND seq = %(seq)s"
+    ),
+    "rest_intent": (
+        "UPDATE runs_intent SET calls = %(attempts)s FROM r WHERE run_id = %(run_id)s AND seq = %(seq)s"
     ),
     "settle_intent": (
         "UPDATE runs_intent SET settled_at = clock_timestamp() FROM r WHERE run_id = %(run_id)s AND seq = %(seq)s"
@@ -133,6 +140,14 @@ ARMS = {
     ),
 }
 
+CONFIRM_LEASE = (
+    "SELECT r.team_id, r.control, r.node_at::text FROM runs_run r"
+    " WHERE id = %(run_id)s AND epoch = %(epoch)s AND status = 'running' FOR SHARE"
+)
+KEEP_EVIDENCE = (
+    "UPDATE runs_intent SET evidence = %(evidence)s::jsonb, evidence_at = clock_timestamp()"
+    " WHERE run_id = %(run_id)s AND seq = %(seq)s AND token = %(token)s AND settled_at IS NULL"
+)
 CONFIRM_STEP = (
     "SELECT r.team_id, r.control, r.node_at::text FROM runs_step s JOIN runs_run r ON r.id = s.run_id"
     " WHERE s.run_id = %(run_id)s AND s.seq = %(seq)s AND s.token = %(token)s"
@@ -143,9 +158,16 @@ CONFIRM_ATTEMPT = (
 )
 
 LOAD_ACTIONS = (
-    "SELECT s.seq, s.ordinal, s.name, s.status, s.attempts, coalesce(s.due_at <= clock_timestamp(), true),"
-    " o.request_hash, o.request_codec, o.request, o.body_codec, o.body, o.riders::text, o.mac, s.is_superseded, s.parent_seq"
+    "SELECT s.seq, s.ordinal, s.name, s.status, s.attempts,"
+    " coalesce(extract(epoch from s.due_at - clock_timestamp())::float8, 0.0),"
+    " o.request_hash, o.request_codec, o.request, o.body_codec, o.body, o.riders::text, o.mac,"
+    " coalesce(i.calls > s.attempts, false),"
+    " CASE WHEN w.dead_reason LIKE 'its process %%' THEN 0.0"
+    " ELSE coalesce(extract(epoch from i.deadline_at - clock_timestamp())::float8, 0.0) END,"
+    " s.is_superseded, s.parent_seq"
     " FROM runs_step s JOIN runs_outcome o ON o.run_id = s.run_id AND o.seq = s.seq"
+    " LEFT JOIN runs_intent i ON i.run_id = s.run_id AND i.seq = s.seq AND i.settled_at IS NULL"
+    " LEFT JOIN runs_worker w ON w.id = s.worker_id"
     " WHERE s.run_id = %(run_id)s AND s.seq > %(node_seq)s ORDER BY s.seq"
 )
 

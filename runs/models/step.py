@@ -77,7 +77,11 @@ class Outcome(models.Model):
 
 
 class Intent(models.Model):
-    """Written before a call that changes the world: which call, under which key, until when (PROTOCOL 8)."""
+    """Written before a call that changes the world: which call, under which key, until when (PROTOCOL 8).
+
+    `calls` counts the calls begun; while it is higher than the step's `attempts`, one is in flight. `evidence` is
+    what a worker that had lost its lease reported late.
+    """
 
     pk = models.CompositePrimaryKey("run_id", "seq")
     run = models.ForeignKey(
@@ -95,6 +99,8 @@ class Intent(models.Model):
     created_at = models.DateTimeField(db_default=Now())
     deadline_at = models.DateTimeField()
     settled_at = models.DateTimeField(null=True)
+    evidence = models.JSONField(null=True)
+    evidence_at = models.DateTimeField(null=True)
 
     class Meta:
         indexes: ClassVar = [

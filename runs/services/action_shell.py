@@ -1,31 +1,26 @@
 """The shell around a node: does the actions that the engine asks for, and records them."""
 
-import logging
 import random
-import time
-import traceback
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from agentops.common.canonical import Cleaner, NotJsonError
+from django.db import connections
+
+from agentops.common.canonical import Cleaner
 from agentops.common.conf import conf
-from agentops.common.errors import TooLargeError
 from agentops.common.types import JsonObject
-from runs.checkpoints.codec import encode_capped
 from runs.engine.control import Cancelled, SliceOver, Suspend
-from runs.engine.errors import ToolError
 from runs.engine.journal import Execute, Recorded, idempotency_key
-from runs.engine.tools import ToolCall, ToolSpec
-from runs.journal import actions, nodes
-from runs.journal.actions import Place
+from runs.engine.tools import ToolCall
+from runs.journal import nodes
+from runs.journal.actions import ActionJournal, Entry, Place
 from runs.journal.fence import Lease
 from runs.journal.pending import Pending, now_seconds
+from runs.services.calling import Tried, call_tool
 from runs.tools.registry import get_tool
-
-IN_PROCESS_WAIT_SECONDS = 1.0
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -52,26 +47,43 @@ class SliceClock:
         )
 
 
+@dataclass(slots=True)
+class Open:
+    """An action that cannot end now: it goes on after `seconds`, or (`is_unknown`) when a person has answered."""
+
+    entry: Entry
+    attempts: int
+    seconds: float
+    text: str
+    is_unknown: bool = False
+    is_stored: bool = False
+
+
 class ActionShell:
     """The engine's Shell (runs.engine.context.Shell) for one execution of one node."""
 
     def __init__(self, lease: Lease, place: Place, pending: Pending, clock: SliceClock) -> None:
         self.lease, self.place, self.pending, self.clock = lease, place, pending, clock
+        self.journal = ActionJournal(lease, place, pending)
         self.first_failed: int | None = None
+        self._is_cancelled = False
 
-    def perform(self, action: Execute) -> Recorded:
-        """Do the action, record its outcome, and return it; see runs.engine.context.Shell."""
+    def perform(self, actions: Sequence[Execute], max_parallel: int) -> list[Recorded]:
+        """Do the actions, record their outcomes, and return them in order; see runs.engine.context.Shell."""
         if self.clock.is_over():
             nodes.release(self.lease)
             raise SliceOver
-        outcome, control = self._wait(action) if action.request.kind == "wait" else self._call(action)
-        self.clock.n_done += 1
-        if outcome.error is not None and self.first_failed is None:
-            self.first_failed = action.ordinal
-        if control == "cancel":
-            nodes.end_cancelled(self.lease)
-            raise Cancelled
-        return outcome
+        entries = [self._entry(action) for action in actions]
+        opened = [found for entry in entries if (found := self._not_now(entry)) is not None]
+        waiting = {id(found.entry) for found in opened}
+        done: dict[int, Recorded] = {}
+        for entry, result in self._results([e for e in entries if id(e) not in waiting], max_parallel):
+            if isinstance(result, Open):
+                opened.append(result)
+            else:
+                done[entry.action.ordinal] = result
+        self._leave_when_needed(opened)
+        return [done[action.ordinal] for action in actions]
 
     def now_iso(self) -> str:
         return self.clock.now().isoformat().replace("+00:00", "Z")
@@ -85,110 +97,124 @@ class ActionShell:
     def log(self, level: str, message: str) -> None:
         self.pending.log(level, Cleaner().clean(str(message)))  # type: ignore[arg-type]  # text stays text
 
-    def _wait(self, action: Execute) -> tuple[Recorded, str]:
-        if action.is_begun and action.is_due:
-            outcome = _outcome(action, attempts=1)
-            return outcome, actions.settle(self.lease, self.place, action, outcome, None, self.pending)
-        seconds = float(action.request.args["seconds"])  # type: ignore[arg-type]  # ctx.sleep checked it
-        self._suspend(action, None, seconds, "sleeping as the agent asked", [])
-        raise Suspend(seconds)
-
-    def _call(self, action: Execute) -> tuple[Recorded, str]:
+    def _entry(self, action: Execute) -> Entry:
+        if action.request.kind == "wait":
+            return Entry(action, is_begun=action.is_begun)
         spec = get_tool(action.request.name)
         key = idempotency_key(self.lease.team_id, self.lease.run_id, self.place.node_seq, action, spec)
-        is_begun = action.is_begun
-        if spec.effect.is_write:
-            commit = actions.renew if is_begun else actions.begin
-            commit(self.lease, self.place, action, spec, key, self.pending)
-            is_begun = True
-        began = now_seconds()
-        outcome = self._attempts(action, spec, key, is_begun=is_begun)
-        if is_begun:
-            return outcome, actions.settle(self.lease, self.place, action, outcome, spec, self.pending)
-        return outcome, actions.record(self.lease, self.place, action, outcome, spec, began, self.pending)
+        return Entry(action, spec, key, is_begun=action.is_begun)
 
-    def _attempts(self, action: Execute, spec: ToolSpec, key: str, *, is_begun: bool) -> Recorded:
-        """Try until there is a final outcome; a longer wait is a durable sleep that frees the worker."""
-        number = action.attempts
-        while True:
-            number += 1
-            began = now_seconds()
-            try:
-                return _outcome(action, attempts=number, output=self._once(action, spec, key, number))
-            except Exception as error:  # noqa: BLE001 -- the boundary: whatever a tool raises is recorded
-                delay_seconds = self._delay(spec, number, error)
-                self.pending.attempt(_attempt_row(action.seq, number, error, began, delay_seconds))
-                if delay_seconds is None:
-                    return _outcome(action, attempts=number, error=error_document(error))
-            if delay_seconds > IN_PROCESS_WAIT_SECONDS:
-                text = f"{spec.name}: attempt {number} of {spec.retry.max_attempts} failed"
-                tried = replace(action, attempts=number, is_begun=is_begun)
-                self._suspend(tried, spec, delay_seconds, text, ["retrying"])
-                raise Suspend(delay_seconds)
-            time.sleep(delay_seconds)
-
-    def _once(self, action: Execute, spec: ToolSpec, key: str, number: int) -> Any:
-        call = ToolCall(self.lease.team_id, self.lease.run_id, action.seq, number, key, spec.timeout_seconds)
-        cleaner = Cleaner()
-        output = cleaner.clean(spec.run(call, **action.request.args))
-        encode_capped(output, max_bytes=conf().value_max_bytes, what=f"what {spec.name} returned")
-        if cleaner.replaced:
-            self.pending.log(
-                "warning", f"{spec.name}: replaced {cleaner.replaced} characters that cannot be stored"
+    def _not_now(self, entry: Entry) -> Open | None:
+        """Return why the action cannot be done now, if so."""
+        action, spec = entry.action, entry.spec
+        if spec is not None and not spec.idempotent and action.is_in_flight:
+            return Open(
+                entry, action.attempts, action.unknown_seconds, f"did {spec.name} happen?", is_unknown=True
             )
-        return output
+        if action.is_begun and not action.is_due:
+            return Open(entry, action.attempts, action.due_seconds, _reason(entry), is_stored=True)
+        if spec is None and not action.is_begun:
+            seconds = float(action.request.args["seconds"])  # type: ignore[arg-type]  # ctx.sleep checked it
+            return Open(entry, 0, seconds, _reason(entry))
+        return None
 
-    @staticmethod
-    def _delay(spec: ToolSpec, number: int, error: Exception) -> float | None:
-        if isinstance(error, NotJsonError | TooLargeError):
-            return None
-        if isinstance(error, ToolError) and not error.retryable:
-            return None
-        after = error.retry_after_seconds if isinstance(error, ToolError) else None
-        return spec.retry.delay_seconds(number, random.random(), after)  # noqa: S311 -- jitter
+    def _results(self, entries: list[Entry], max_parallel: int) -> Iterator[tuple[Entry, Recorded | Open]]:
+        """Yield each action's outcome, recorded, as it ends; calls are made in threads when there are several."""
+        for entry in entries:
+            if entry.is_write:
+                self._heed(self.journal.begin(entry))
+        if len(entries) <= 1 or max_parallel <= 1:
+            yield from ((entry, self._recorded(entry, self._tried(entry))) for entry in entries)
+            return
+        with ThreadPoolExecutor(min(max_parallel, len(entries))) as pool:
+            futures = {pool.submit(self._tried_in_thread, entry): entry for entry in entries}
+            for future in as_completed(futures):
+                yield futures[future], self._recorded(futures[future], future.result())
 
-    def _suspend(
-        self, action: Execute, spec: ToolSpec | None, seconds: float, text: str, health: list[str]
-    ) -> None:
-        actions.suspend(
-            self.lease,
-            self.place,
-            action,
-            spec,
-            seconds=seconds,
-            text=text,
-            health=health,
-            pending=self.pending,
+    def _tried_in_thread(self, entry: Entry) -> Tried:
+        try:
+            return self._tried(entry)
+        finally:
+            connections.close_all()
+
+    def _tried(self, entry: Entry) -> Tried:
+        action, spec = entry.action, entry.spec
+        if spec is None:
+            return Tried(1)
+        lease = self.lease
+        call = ToolCall(
+            lease.team_id, lease.run_id, action.seq, 0, entry.idempotency_key, spec.timeout_seconds
         )
+        confirm = self.journal.confirm if entry.is_write else _nothing
+        return call_tool(spec, action.request.args, call, attempts=action.attempts, confirm=confirm)
+
+    def _recorded(self, entry: Entry, tried: Tried) -> Recorded | Open:
+        """Record what came of the calls; returns the outcome, or how the action stays open."""
+        for row in tried.failed:
+            self.pending.attempt(row)
+        for line in tried.logs:
+            self.pending.log("warning", line)
+        self.clock.n_done += 1
+        assert entry.spec or not tried.is_unknown
+        if tried.is_unknown:
+            return Open(
+                entry, tried.attempts, 0.0, f"did {entry.action.request.name} happen?", is_unknown=True
+            )
+        if tried.retry_seconds is not None:
+            assert entry.spec
+            text = f"{entry.spec.name}: attempt {tried.attempts} of {entry.spec.retry.max_attempts} failed"
+            return Open(entry, tried.attempts, tried.retry_seconds, text)
+        outcome = _outcome(entry.action, tried)
+        if outcome.error is not None:
+            failed = [n for n in (entry.action.ordinal, self.first_failed) if n is not None]
+            self.first_failed = min(failed)
+        self._heed(self.journal.finish(entry, outcome))
+        return outcome
+
+    def _leave_when_needed(self, opened: list[Open]) -> None:
+        """Let the run wait for everything that is still open, once (PROTOCOL 11, 17)."""
+        if self._is_cancelled:
+            nodes.end_cancelled(self.lease)
+            raise Cancelled
+        if not opened:
+            return
+        opened.sort(key=lambda found: (not (found.is_unknown and found.seconds <= 0), found.seconds))
+        first, *rest = opened
+        for other in rest:
+            if not other.is_stored and not other.is_unknown:
+                self.journal.defer(other.entry, other.attempts, other.seconds)
+        kind = "retry" if first.entry.spec else "timer"
+        waiting_on: JsonObject = {"kind": kind, "seq": first.entry.action.seq, "text": first.text}
+        if first.is_unknown and first.seconds <= 0:
+            self.journal.ask(first.entry, waiting_on=waiting_on | {"kind": "unknown"})
+        else:
+            health = ["retrying"] if first.entry.spec else []
+            self._sleep(first, waiting_on, health)
+        raise Suspend(first.seconds)
+
+    def _sleep(self, first: Open, waiting_on: JsonObject, health: list[str]) -> None:
+        if first.is_unknown:
+            nodes.sleep(self.lease, first.seconds, waiting_on=waiting_on, pending=self.pending)
+        else:
+            self.journal.sleep(
+                first.entry, first.attempts, max(first.seconds, 0.0), waiting_on=waiting_on, health=health
+            )
+
+    def _heed(self, control: str) -> None:
+        self._is_cancelled = self._is_cancelled or control == "cancel"
 
 
-def error_document(error: BaseException) -> JsonObject:
-    """Return what is stored of an error: code, message, type, and the traceback's end."""
-    code = getattr(error, "error_code", None) or getattr(error, "code", None) or type(error).__name__
-    detail = "".join(traceback.format_exception(error, limit=-8))[-8000:]
-    document = {
-        "code": str(code),
-        "message": str(error)[:4000],
-        "type": type(error).__name__,
-        "detail": detail,
-    }
-    return Cleaner().clean(document)  # type: ignore[return-value]  # an object stays one
+def _reason(entry: Entry) -> str:
+    return f"{entry.spec.name} is tried again" if entry.spec else "sleeping as the agent asked"
 
 
-def _outcome(
-    action: Execute, *, attempts: int, output: Any = None, error: JsonObject | None = None
-) -> Recorded:
+def _nothing() -> None:
+    """Nothing needs to be confirmed before a read is repeated."""
+
+
+def _outcome(action: Execute, tried: Tried) -> Recorded:
     return Recorded(
         seq=action.seq, ordinal=action.ordinal, name=action.request.name, request_hash=action.request_hash,
-        status="failed" if error else "succeeded", attempts=attempts, output=output, error=error,
+        status="failed" if tried.error else "succeeded", attempts=tried.attempts,
+        output=None if tried.error else tried.output, error=tried.error,
     )  # fmt: skip
-
-
-def _attempt_row(
-    seq: int, number: int, error: Exception, began: float, retry_seconds: float | None
-) -> dict[str, Any]:
-    document = error_document(error)
-    return {
-        "seq": seq, "number": number, "error_code": str(document["code"])[:100], "message": document["message"],
-        "detail": document["detail"], "retry_seconds": retry_seconds, "began": began, "ended": now_seconds(),
-    }  # fmt: skip

@@ -25,8 +25,10 @@ from runs.journal.pending import Pending, now_seconds
 from runs.leases import Claimed
 from runs.models import Run
 from runs.programs import get_program
-from runs.services.action_shell import ActionShell, SliceClock, error_document
+from runs.services.action_shell import ActionShell, SliceClock
+from runs.services.calling import attempt_row, error_document
 from runs.services.flag_integrity import flag_integrity
+from runs.services.state_schema import check_state
 from runs.services.versions import program_of
 
 logger = logging.getLogger(__name__)
@@ -116,6 +118,7 @@ class Slice:
         assert isinstance(command, Advance)
         delta = command.updates.delta(Cleaner())
         apply_delta(self.built.state, delta)
+        check_state(self.program, self.built.state)
         done = nodes.encode_delta(
             self.lease, self.at, delta, self.built.tail, summary=command.note, n_actions=journal.ordinal
         )
@@ -151,12 +154,8 @@ class Slice:
         delay_seconds = None if is_final else policy.delay_seconds(self.at.node_attempt, jitter)
         document = self._document(error)
         self.pending.attempt(
-            {
-                "seq": self.at.node_seq, "number": self.at.node_attempt, "error_code": str(document["code"])[:100],
-                "message": document["message"], "detail": document["detail"], "retry_seconds": delay_seconds,
-                "began": began, "ended": now_seconds(),
-            }
-        )  # fmt: skip
+            attempt_row(self.at.node_seq, self.at.node_attempt, document, began, delay_seconds)
+        )
         if delay_seconds is None:
             nodes.commit_failure(
                 self.lease, self.at, document, n_actions=journal.ordinal, pending=self.pending

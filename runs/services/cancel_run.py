@@ -62,6 +62,6 @@ def _illegal(run: Run) -> IllegalMoveError:
     possible = ", ".join(sorted(status.value for status in MOVES[Move.CANCEL][0]))
     return IllegalMoveError(
         f"run {run.id} is {run.status} and cannot be cancelled; that is possible while it is {possible}",
-        status=run.status,
+        run_status=run.status,
         legal=legal,
     )

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import pydantic
 
-from agentops.common.types import JsonValue
+from agentops.common.types import JsonObject, JsonValue
 from runs.engine.errors import ProgramError, ToolError
 from runs.engine.retry import RetryPolicy
 from runs.engine.tools import Effect, ToolCall, ToolSpec
@@ -25,6 +25,7 @@ def tool(
     timeout_seconds: float = 60.0,
     retry: RetryPolicy | None = None,
     key_template: str = "",
+    output_schema: JsonObject | None = None,
 ) -> Callable[[F], F]:
     """Register a function `(call, *, …) -> JSON` as the tool `name`.
 
@@ -44,6 +45,7 @@ def tool(
             retry=retry or RetryPolicy(),
             key_template=key_template,
             args_schema=_arguments(function).model_json_schema(),
+            output_schema=output_schema,
             description=inspect.cleandoc(function.__doc__ or ""),
         )
         _tools[name] = spec

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
-from pytest_django.fixtures import SettingsWrapper
+from django.test import override_settings
 
 from runs.checkpoints.chain import IntegrityError
 from runs.checkpoints.store import rebuild
@@ -32,7 +32,7 @@ def finished() -> Run:
 def sql(statement: str, *params: Any) -> int:
     with connection.cursor() as cursor:
         cursor.execute(statement, params)
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 def test_an_untouched_run_is_clean(finished: Run) -> None:
@@ -108,13 +108,14 @@ def test_a_rebuild_refuses_a_changed_row(finished: Run) -> None:
     assert rebuild(finished, 154).seq == 154
 
 
-def test_a_run_with_a_broken_chain_stops_and_says_so(settings: SettingsWrapper) -> None:
-    settings.AGENTOPS = {"state_cache_runs": 0}
+def test_a_run_with_a_broken_chain_stops_and_says_so() -> None:
     ledger.create()
     run, worker_id = a_run("test-naps", {"run": "r", "seconds": 3600}), a_worker()
-    advance(claim(worker_id))
+    with override_settings(AGENTOPS={"state_cache_runs": 0}):
+        advance(claim(worker_id))
     sql(f"UPDATE runs_run SET {flipped('input')}, status = 'queued' WHERE id = %s", run.pk)
-    advance(claim(worker_id))
+    with override_settings(AGENTOPS={"state_cache_runs": 0}):
+        advance(claim(worker_id))
     run.refresh_from_db()
     assert run.status == "paused"
     assert run.waiting_on["kind"] == "integrity_failed"

@@ -1,0 +1,117 @@
+"""Answer what nobody knew: whether a write happened (PROTOCOL 10)."""
+
+from typing import Any, Literal
+from uuid import UUID
+
+import jsonschema_rs
+from django.db.models.functions import Now
+
+from agentops.accounts.roles import Actor, Scope
+from agentops.common.canonical import clean_json
+from agentops.common.conf import conf
+from agentops.common.errors import ConflictError, IllegalMoveError, InvalidInputError
+from agentops.common.ids import new_token
+from agentops.common.transactions import after_commit, transaction
+from agentops.common.types import JsonValue
+from runs import broadcasts, dispatch
+from runs.checkpoints.chain import outcome_mac
+from runs.checkpoints.codec import encode_capped
+from runs.engine.errors import ProgramError
+from runs.engine.states import Move, RunStatus, legal_moves, target
+from runs.models import Intent, Outcome, Run, Step
+from runs.selectors.runs import run_for
+from runs.tools.registry import get_tool
+
+Answer = Literal["ran", "did_not_run", "run_again"]
+
+
+def resolve_step(
+    *, actor: Actor, run_id: UUID, seq: int, outcome: Answer, reason: str, version: int, output: Any = None
+) -> Run:
+    """Record a person's answer and queue the run.
+
+    `ran`: the action succeeded with `output`; `did_not_run`: it failed with the code `did_not_run`; `run_again`: it
+    is called once more, under the same idempotency key. `version` is the run's `version` that the person saw.
+
+    Raises: NotAllowedError; NotFoundError; IllegalMoveError when the step is not unknown; ConflictError when the run
+        changed meanwhile; InvalidInputError when `output` does not fit the tool's output schema.
+    Locks: the run row. Transaction: opens one.
+    """
+    actor.require(Scope.RUN)
+    run_for(actor, run_id)
+    value = _checked_output(run_id, seq, outcome, output)
+    with transaction():
+        run = Run.objects.select_for_update().get(pk=run_id)
+        step = _unknown_step(run, seq, version)
+        if outcome == "run_again":
+            _call_again(step)
+        else:
+            _settle(run, step, outcome, value, f"{actor.name}: {reason}")
+        _queue(run)
+    return run
+
+
+def _checked_output(run_id: UUID, seq: int, outcome: Answer, output: Any) -> JsonValue:
+    value = clean_json(output)
+    name = Step.objects.filter(run_id=run_id, seq=seq).values_list("name", flat=True).first()
+    schema = _output_schema(name) if outcome == "ran" and name else None
+    if schema is not None:
+        error = next(iter(jsonschema_rs.validator_for(schema).iter_errors(value)), None)
+        if error is not None:
+            pointer = "/output" + "".join(f"/{part}" for part in error.instance_path)
+            raise InvalidInputError(
+                f"the output does not fit {name}: {error.message}",
+                errors=[{"pointer": pointer, "message": error.message}],
+            )
+    return value
+
+
+def _output_schema(tool: str) -> dict[str, Any] | None:
+    try:
+        return get_tool(tool).output_schema
+    except ProgramError:
+        return None
+
+
+def _unknown_step(run: Run, seq: int, version: int) -> Step:
+    step = Step.objects.filter(run_id=run.pk, seq=seq, status="unknown").first()
+    if step is None or run.status != "awaiting_approval":
+        raise IllegalMoveError(
+            f"the outcome of step {seq} is not in question",
+            status=run.status,
+            legal=legal_moves(RunStatus(run.status)),
+        )
+    if run.epoch != version:
+        raise ConflictError("the run went on meanwhile; load it again", version=run.epoch, status=run.status)
+    return step
+
+
+def _call_again(step: Step) -> None:
+    calls = Intent.objects.values_list("calls", flat=True).get(run_id=step.run_id, seq=step.seq)
+    Step.objects.filter(run_id=step.run_id, seq=step.seq).update(
+        status="running", attempts=calls, due_at=None, token=new_token()
+    )
+
+
+def _settle(run: Run, step: Step, outcome: Answer, value: JsonValue, who: str) -> None:
+    body: JsonValue = (
+        value if outcome == "ran" else {"code": "did_not_run", "message": f"it did not happen ({who})"}
+    )
+    encoded = encode_capped(body, max_bytes=conf().value_max_bytes, what="the output")
+    row = Outcome.objects.get(run_id=run.pk, seq=step.seq)
+    mac = outcome_mac(run.team_id, run.pk, step.seq, bytes(row.request_hash), encoded.codec, encoded.body)
+    status, code = ("succeeded", "") if outcome == "ran" else ("failed", "did_not_run")
+    Outcome.objects.filter(run_id=run.pk, seq=step.seq).update(
+        body=encoded.body, body_codec=encoded.codec, mac=mac
+    )
+    Step.objects.filter(run_id=run.pk, seq=step.seq).update(
+        status=status, error_code=code, ended_at=Now(), attempts=step.attempts + 1, token=new_token()
+    )
+    Intent.objects.filter(run_id=run.pk, seq=step.seq).update(settled_at=Now(), evidence={"answered_by": who})
+
+
+def _queue(run: Run) -> None:
+    run.status = target(Move.ANSWER).value
+    Run.objects.filter(pk=run.pk).update(status=run.status, waiting_on=None, queued_at=Now())
+    after_commit(lambda: dispatch.poke(run.queue))
+    after_commit(lambda: broadcasts.hint(run.team_id, run.pk))
