@@ -1,6 +1,7 @@
 """The demo site and other small servers on this machine, for tests."""
 
 import contextlib
+import functools
 import os
 import socket
 import subprocess
@@ -15,6 +16,7 @@ from uuid import UUID
 import httpx
 
 from agentops.demo.site.behaviour import Behaviour
+from agentops.demo.site.library import Library
 from agentops.demo.site.server import DemoSite
 from runs.engine.tools import ToolCall
 
@@ -25,7 +27,9 @@ AT_ONCE = {"latency_ms": 0, "jitter_ms": 0, "crawl_delay_seconds": 0}
 @contextlib.contextmanager
 def a_site(*, ledger: Path | None = None, **behaviour: Any) -> Iterator[DemoSite]:
     """Serve the demo site from a thread of this process; without latency unless told otherwise."""
-    site = DemoSite(behaviour=Behaviour.from_json({**AT_ONCE, **behaviour}), ledger=ledger)
+    site = DemoSite(
+        behaviour=Behaviour.from_json({**AT_ONCE, **behaviour}), ledger=ledger, library=_library()
+    )
     thread = threading.Thread(target=site.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
@@ -87,6 +91,12 @@ def says(*lines: str, body: bytes = b"") -> Callable[[socket.socket], None]:
         connection.sendall("\r\n".join([*lines, "Connection: close", "", ""]).encode() + body)
 
     return answer
+
+
+@functools.cache
+def _library() -> Library:
+    """Return the pages that all sites of this process share, since making them takes a while."""
+    return Library()
 
 
 def drips(connection: socket.socket) -> None:

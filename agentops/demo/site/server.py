@@ -51,11 +51,16 @@ class DemoSite(ThreadingHTTPServer):
     request_queue_size = 128
 
     def __init__(
-        self, port: int = 0, *, behaviour: Behaviour | None = None, ledger: Path | None = None
+        self,
+        port: int = 0,
+        *,
+        behaviour: Behaviour | None = None,
+        ledger: Path | None = None,
+        library: Library | None = None,
     ) -> None:
         super().__init__(("127.0.0.1", port), _Handler)
         self.fortune = Fortune(behaviour or Behaviour())
-        self.library = Library()
+        self.library = library or Library()
         self.reports = Reports(ledger)
         self.is_closing = threading.Event()
 

@@ -1,0 +1,146 @@
+"""`site-research`: read a web site politely, summarise every page, and publish a report with its sources.
+
+The run walks `plan` → `read`, once a page → `outline` → `write` → `publish`. Each arrow is a checkpoint: kill the
+worker anywhere, and another one goes on with the next page.
+"""
+
+from typing import Any
+
+from django.conf import settings
+
+from agentops.demo.crawl import crawl_delay_seconds, frontier, may_read, new_links, robots_txt, sitemap
+from agentops.demo.report import markdown_report, title_of
+from runs.program import ActionFailedError, Context, Fail, Finish, Goto, Program, Sleep, node
+
+LONGEST_PAUSE_IN_PLACE_SECONDS = 2.0
+
+
+class SiteResearch(Program):
+    name = "site-research"
+    version = "1"
+    title = "Site research"
+    description = "Reads the pages of a web site, summarises each, and publishes a report with its sources."
+    input_schema = {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "root": {
+                "title": "Address",
+                "description": "Where to begin. Left out: the demo site on this machine.",
+                "type": "string",
+                "format": "uri",
+                "pattern": "^https?://",
+            },
+            "max_pages": {
+                "title": "Pages",
+                "description": "How many pages to read at most.",
+                "type": "integer",
+                "minimum": 5,
+                "maximum": 500,
+                "default": 120,
+            },
+            "query": {
+                "title": "Question",
+                "description": "What the summaries lean towards. Left out: what each page itself dwells on.",
+                "type": "string",
+                "maxLength": 200,
+            },
+        },
+    }
+
+    def title_of(self, state: Any) -> str:
+        return title_of(state)
+
+    @node(start=True)
+    def plan(self, ctx: Context, state: Any) -> Goto | Fail:
+        """Ask the site what may be read and how fast, and list the pages to read."""
+        root = state.get("root") or settings.DEMO_SITE_URL
+        if not root:
+            return Fail("say where to begin in `root`: there is no demo site here", code="no_root")
+        robots = robots_txt(ctx, root)
+        if not may_read(robots, root):
+            return Fail(f"robots.txt forbids reading {root}", code="forbidden_by_robots")
+        home = ctx.tool("http.get", url=root)
+        candidates = [*sitemap(ctx, root), home["url"], *home["links"]]
+        max_pages = state.get("max_pages", 120)
+        todo = frontier(candidates, root=home["url"], robots=robots, limit=max_pages)
+        return Goto(
+            "read",
+            set={
+                "root": home["url"],
+                "query": state.get("query", ""),
+                "max_pages": max_pages,
+                "robots": robots,
+                "pause_seconds": crawl_delay_seconds(robots),
+                "todo": todo,
+                "pages": [],
+                "skipped": [],
+            },
+            note=f"{len(todo)} pages to read",
+        )
+
+    @node
+    def read(self, ctx: Context, state: Any) -> Goto | Sleep:
+        """Read and summarise the next page; one that cannot be read is skipped, with the reason."""
+        done, todo = len(state["pages"]) + len(state["skipped"]), state["todo"]
+        if done == len(todo):
+            return Goto("outline", note="all pages read")
+        pause = min(state["pause_seconds"], LONGEST_PAUSE_IN_PLACE_SECONDS)
+        try:
+            page = ctx.tool("http.get", url=todo[done], pause_seconds=pause)
+        except ActionFailedError as error:
+            ctx.progress(done + 1, len(todo), "pages")
+            skipped = {"url": todo[done], "reason": str(error)}
+            return _next_page(state, append={"skipped": skipped}, note=f"skipped: {error.error_code}")
+        digest = ctx.tool("text.summarise", title=page["title"], text=page["text"], query=state["query"])
+        kept = {name: page[name] for name in ("url", "title", "etag", "bytes")} | digest
+        ctx.progress(done + 1, len(todo), "pages")
+        return _next_page(
+            state, append={"pages": kept}, extend={"todo": new_links(page, state)}, note=page["title"]
+        )
+
+    @node
+    def outline(self, ctx: Context, state: Any) -> Goto:
+        """Find the topics that the pages share, and the sentences that stand for the whole site."""
+        pages = state["pages"]
+        texts = [" ".join([page["title"], *page["keywords"], *page["summary"]]) for page in pages]
+        topics = ctx.tool("text.topics", texts=texts)
+        first_sentences = "\n\n".join(page["summary"][0] for page in pages if page["summary"])
+        overview = ctx.tool(
+            "text.summarise", title="Overview", text=first_sentences, query=state["query"], max_sentences=5
+        )
+        return Goto(
+            "write", set={"topics": topics, "overview": overview["summary"]}, note=f"{len(topics)} topics"
+        )
+
+    @node
+    def write(self, ctx: Context, state: Any) -> Goto:
+        """Write the report."""
+        report = markdown_report(state, date=ctx.now()[:10])
+        return Goto("publish", set={"report": report}, note=f"{len(report):,} characters")
+
+    @node
+    def publish(self, ctx: Context, state: Any) -> Finish:
+        """Publish the report. Should the worker die here, the next one sends it again under the same key."""
+        published = ctx.tool(
+            "report.publish",
+            slug=f"site-research-{ctx.run_id}",
+            title=title_of(state),
+            markdown=state["report"],
+        )
+        return Finish(
+            output={
+                "report": state["report"],
+                "pages": len(state["pages"]),
+                "skipped": state["skipped"],
+                "published_url": published["url"],
+            },
+            note=published["url"] or "not published: there is no demo site",
+        )
+
+
+def _next_page(state: Any, **updates: Any) -> Goto | Sleep:
+    """Go on with the next page; before a long pause the run becomes a row and frees its worker."""
+    if state["pause_seconds"] > LONGEST_PAUSE_IN_PLACE_SECONDS:
+        return Sleep("read", seconds=state["pause_seconds"], **updates)
+    return Goto("read", **updates)
