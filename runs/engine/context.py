@@ -5,7 +5,7 @@ from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 from agentops.common.canonical import Cleaner
-from agentops.common.types import JsonObject, JsonValue
+from agentops.common.types import JsonValue
 from runs.engine.commands import check_wait
 from runs.engine.control import ControlSignal
 from runs.engine.errors import ActionFailedError
@@ -73,7 +73,7 @@ class Context:
 
         Raises: ActionFailedError of the first failed call, when all have ended.
         """
-        requests = [Request("tool", call.name, _object(Cleaner().clean(call.args))) for call in calls]
+        requests = self._guarded(lambda: [_request("tool", call.name, call.args) for call in calls])
         outcomes = self._guarded(lambda: self._outcomes(requests, max_parallel))
         results = [_result(request, recorded) for request, recorded in zip(requests, outcomes, strict=True)]
         failed = [result for result in results if isinstance(result, ActionFailedError)]
@@ -106,7 +106,7 @@ class Context:
         self._guarded(lambda: self._log(level, message))
 
     def _act(self, kind: str, name: str, args: dict[str, Any]) -> Any:
-        request = Request(kind, name, _object(Cleaner().clean(args)))
+        request = self._guarded(lambda: _request(kind, name, args))
         [recorded] = self._guarded(lambda: self._outcomes([request], 1))
         result = _result(request, recorded)
         if isinstance(result, ActionFailedError):
@@ -115,7 +115,7 @@ class Context:
 
     def _outcomes(self, requests: list[Request], max_parallel: int) -> list[Recorded]:
         """Return the outcomes in order; every ordinal is given before any action starts (PROTOCOL 11)."""
-        decisions = [self._journal.decide(request) for request in requests]
+        decisions = self._journal.decide(*requests)
         missing = [decision for decision in decisions if isinstance(decision, Execute)]
         done = iter(self._shell.perform(missing, max_parallel) if missing else [])
         return [next(done) if isinstance(decision, Execute) else decision.recorded for decision in decisions]
@@ -144,6 +144,7 @@ def _result(request: Request, recorded: Recorded) -> Any:
     return ActionFailedError(request.name, str(error["code"]), str(error["message"]), recorded.attempts)
 
 
-def _object(value: JsonValue) -> JsonObject:
-    assert isinstance(value, dict)
-    return value
+def _request(kind: str, name: str, args: dict[str, Any]) -> Request:
+    clean = Cleaner().clean(args)
+    assert isinstance(clean, dict)
+    return Request(kind, name, clean)

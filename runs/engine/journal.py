@@ -93,6 +93,7 @@ class NodeJournal:
 
     def __init__(self, recorded: Iterable[Recorded], *, next_seq: int, max_actions: int) -> None:
         self._recorded = {action.ordinal: action for action in recorded}
+        self._last = max(self._recorded, default=-1)
         self._max_actions = max_actions
         self.next_seq = next_seq
         self.ordinal = 0
@@ -101,20 +102,26 @@ class NodeJournal:
     @property
     def has_recorded_next(self) -> bool:
         """Whether the node is still on ground that an earlier execution covered."""
-        return self.ordinal in self._recorded
+        return self.ordinal <= self._last
 
-    def decide(self, request: Request) -> Decision:
-        """Return what to do about the node's next action.
+    def decide(self, *requests: Request) -> list[Decision]:
+        """Return what to do about the node's next actions, which start together.
+
+        All of them bear the riders: of actions side by side, any one may be the only one that was recorded.
 
         Raises: NondeterminismError when another request is recorded at this place; TooManyActionsError.
         """
+        decisions = [self._decide(request, list(self._riders)) for request in requests]
+        self._riders = [] if requests else self._riders
+        return decisions
+
+    def _decide(self, request: Request, riders: list[JsonValue]) -> Decision:
         ordinal = self.ordinal
         if ordinal >= self._max_actions:
             raise TooManyActionsError(self._max_actions)
         recorded, request_hash = self._recorded.get(ordinal), request.hash()
         if recorded and recorded.request_hash != request_hash:
             raise NondeterminismError(ordinal, recorded.request_text or recorded.name, str(request))
-        riders, self._riders = self._riders, []
         self.ordinal += 1
         if recorded is None:
             return Execute(request, request_hash, self.take_seq(), ordinal, riders=riders)
@@ -136,10 +143,14 @@ class NodeJournal:
 
     def rider(self, take: Callable[[], JsonValue]) -> JsonValue:
         """Return the value recorded for this ctx.now or ctx.random, or else the one that `take` returns."""
-        recorded, position = self._recorded.get(self.ordinal), len(self._riders)
+        recorded, position = self._next_recorded(), len(self._riders)
         kept = recorded.riders[position : position + 1] if recorded else []
         self._riders.append(kept[0] if kept else take())
         return self._riders[-1]
+
+    def _next_recorded(self) -> Recorded | None:
+        ahead = range(self.ordinal, self._last + 1)
+        return next((self._recorded[ordinal] for ordinal in ahead if ordinal in self._recorded), None)
 
     def take_seq(self) -> int:
         """Return the next number of the run's one counter (PROTOCOL 1)."""
