@@ -130,7 +130,8 @@ def _place(error: Mapping[str, Any]) -> dict[str, str]:
     source, *path = error["loc"]
     message = str(error["msg"]).removeprefix("Value error, ")
     if source != "body":
-        return {"pointer": "", "parameter": str(path[-1]) if path else "", "in": source, "message": message}
+        names = [part for part in path if isinstance(part, str)]
+        return {"pointer": "", "parameter": names[-1] if names else "", "in": source, "message": message}
     return {"pointer": "".join(f"/{part}" for part in path[1:]), "message": message}
 
 

@@ -65,8 +65,10 @@ class ActorMiddleware:
 
 
 def _actor(request: HttpRequest) -> Actor | None:
-    if not isinstance(request.user, User):
+    # An address refused before anybody was looked up has no user; its error page asks all the same.
+    if not isinstance(getattr(request, "user", None), User):
         return None
+    assert isinstance(request.user, User)
     chosen = request.session.get(TEAM_SESSION_KEY)
     return actor_of_user(request.user, UUID(chosen) if chosen else None)
 

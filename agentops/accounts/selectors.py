@@ -13,7 +13,9 @@ from agentops.common.errors import NotFoundError
 
 def memberships_of(user: User) -> list[Membership]:
     """Return the teams of a person, by name."""
-    return list(Membership.objects.filter(user=user).select_related("team").order_by("team__name", "id"))
+    return list(
+        Membership.objects.filter(user=user).select_related("team", "user").order_by("team__name", "id")
+    )
 
 
 def membership_for(actor: Actor, team_id: UUID | None) -> Membership:
@@ -25,6 +27,45 @@ def membership_for(actor: Actor, team_id: UUID | None) -> Membership:
     if found is None:
         raise NotFoundError("you are not a member of such a team")
     return found
+
+
+def user_named(name: str) -> User:
+    """Return the active person with this user name or e-mail address, for commands on the server.
+
+    An empty name means the only person there is.
+
+    Raises: NotFoundError
+    """
+    people = User.objects.filter(is_active=True)
+    found = people.filter(Q(username=name) | Q(email__iexact=name)) if name else people
+    if len(found[:2]) != 1:
+        known = ", ".join(people.order_by("id").values_list("username", flat=True)[:10]) or "nobody yet"
+        raise NotFoundError(f"name a person with their user name or e-mail address: {known}")
+    return found[0]
+
+
+def membership_named(name: str, team_slug: str = "") -> Membership:
+    """Return the membership of the person in the team, or their only one, for commands on the server.
+
+    Raises: NotFoundError
+    """
+    found = memberships_of(user_named(name))
+    fitting = [membership for membership in found if team_slug in {"", membership.team.slug}]
+    if len(fitting) != 1:
+        teams = ", ".join(membership.team.slug for membership in found) or "none"
+        raise NotFoundError(f"name one team of the person's with --team: {teams}")
+    return fitting[0]
+
+
+def actor_named(name: str, team_slug: str = "") -> Actor:
+    """Return the person acting in the team, for commands on the server; see membership_named.
+
+    Raises: NotFoundError
+    """
+    membership = membership_named(name, team_slug)
+    actor = actor_of_user(membership.user, membership.team_id)
+    assert actor, "a membership makes an actor"
+    return actor
 
 
 def actor_of_user(user: User, team_id: UUID | None = None) -> Actor | None:

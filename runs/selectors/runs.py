@@ -24,7 +24,7 @@ _COUNTS = """
     SELECT s.status, c.n FROM unnest(%s::text[]) AS s(status) CROSS JOIN LATERAL (
       SELECT count(*) AS n FROM (
         SELECT 1 FROM runs_run WHERE team_id = %s AND status = s.status LIMIT %s
-      ) AS some
+      ) AS capped
     ) AS c
 """
 

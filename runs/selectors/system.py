@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db.models import Max
 from django.db.models.functions import Now
 from kombu import connection as kombu_connection
+from kombu.exceptions import KombuError
 
 from agentops.common.conf import conf
 from runs.models import ClockBeat, Worker
@@ -77,6 +78,6 @@ def _broker_error() -> str:
         with connection:
             connection.ensure_connection(max_retries=1, timeout=BROKER_TIMEOUT_SECONDS)
             connection.default_channel.close()
-    except (*connection.connection_errors, *connection.channel_errors, OSError) as error:
+    except (*connection.connection_errors, *connection.channel_errors, KombuError, OSError) as error:
         return str(error).split("\n")[0] or type(error).__name__
     return ""

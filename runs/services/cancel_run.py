@@ -2,66 +2,37 @@
 
 from uuid import UUID
 
-from django.contrib.postgres.fields import ArrayField
-from django.db.models import Case, CharField, DateTimeField, F, Q, Value, When
-from django.db.models.functions import Now
-
-from agentops.accounts.roles import Actor, Scope
-from agentops.common.canonical import clean_json
-from agentops.common.errors import IllegalMoveError
-from agentops.common.transactions import after_commit, transaction
-from runs import broadcasts
-from runs.engine.states import MOVES, Move, RunStatus, legal_moves, sources, target
+from agentops.accounts.roles import Actor
+from runs.engine.states import Move
+from runs.journal.statements import CLOSE_OPEN_STEPS
 from runs.models import Run
-from runs.selectors.runs import run_for
+from runs.services.control import apply
 
-MAX_REASON_CHARACTERS = 2000
-VERBS = frozenset({Move.CANCEL})
-
-_FLAGS = ArrayField(CharField(max_length=20))
-_IS_HELD = Q(status=RunStatus.RUNNING.value)
+_CANCEL = f"""
+WITH r AS (
+    UPDATE runs_run SET
+        status = CASE WHEN status = 'running' THEN status ELSE 'cancelled' END,
+        control = CASE WHEN status = 'running' THEN 'cancel' ELSE '' END,
+        ended_at = CASE WHEN status = 'running' THEN NULL ELSE clock_timestamp() END,
+        health = CASE WHEN status = 'running' THEN health ELSE '{{}}' END,
+        wake_at = NULL, waiting_on = NULL, ended_by = %(actor)s, end_reason = %(reason)s
+    WHERE id = %(run_id)s AND team_id = %(team_id)s AND status = ANY(%(sources)s)
+        AND NOT (status = 'running' AND control = 'cancel')
+    RETURNING id, status = 'cancelled' AS is_ended),
+s AS ({CLOSE_OPEN_STEPS})
+SELECT id FROM r
+"""  # noqa: S608 -- put together from constants
 
 
 def cancel_run(*, actor: Actor, run_id: UUID, reason: str = "") -> Run:
     """Return the run, cancelled or about to be (`control` is then `cancel`); cancelling twice changes nothing.
 
-    Raises:
-        NotFoundError: no such run in the team.
-        NotAllowedError: the actor lacks the scope `run`.
-        IllegalMoveError: the run has ended; `data["legal"]` names what is possible still.
+    A call in flight is let finish and recorded; a worker that has died since lets the next one end the run.
 
-    Locks: the run row. Transaction: opens one, of one conditional UPDATE.
+    Raises: NotFoundError, NotAllowedError, IllegalMoveError naming the legal moves.
+    Locks: the run row. Transaction: opens one, of one statement.
     """
-    actor.require(Scope.RUN)
-    with transaction():
-        moved = _move(actor, run_id, str(clean_json(reason))[:MAX_REASON_CHARACTERS])
-        after_commit(lambda: broadcasts.hint(actor.team_id, run_id))
-    run = run_for(actor, run_id)
-    if not moved and run.control != "cancel" and run.status != RunStatus.CANCELLED:
-        raise _illegal(run)
-    return run
-
-
-def _move(actor: Actor, run_id: UUID, reason: str) -> int:
-    """Move the run from whatever open status it has; one statement, so that no worker can slip in between."""
-    found = Run.objects.filter(id=run_id, team_id=actor.team_id, status__in=sources(Move.CANCEL))
-    return found.exclude(_IS_HELD, control="cancel").update(
-        status=Case(When(_IS_HELD, then=F("status")), default=Value(target(Move.CANCEL).value)),
-        control=Case(When(_IS_HELD, then=Value("cancel")), default=Value(""), output_field=CharField()),
-        ended_at=Case(When(_IS_HELD, then=None), default=Now(), output_field=DateTimeField()),
-        health=Case(When(_IS_HELD, then=F("health")), default=Value([], output_field=_FLAGS)),
-        wake_at=None,
-        waiting_on=None,
-        ended_by=actor.name[:200],
-        end_reason=reason,
-    )
-
-
-def _illegal(run: Run) -> IllegalMoveError:
-    legal = [move.value for move in legal_moves(RunStatus(run.status)) if move in VERBS]
-    possible = ", ".join(sorted(status.value for status in MOVES[Move.CANCEL][0]))
-    return IllegalMoveError(
-        f"run {run.id} is {run.status} and cannot be cancelled; that is possible while it is {possible}",
-        run_status=run.status,
-        legal=legal,
-    )
+    return apply(
+        _CANCEL, actor=actor, run_id=run_id, move=Move.CANCEL, reason=reason,
+        is_done=lambda run: run.status == "cancelled" or run.control == "cancel",
+    )  # fmt: skip

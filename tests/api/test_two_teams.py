@@ -1,0 +1,249 @@
+"""Nobody sees or moves what belongs to another team, at any address there is.
+
+The addresses come from the URL resolver, so that a new one is tested from the day it exists. An address with a
+parameter that nobody has taught this test yet fails it.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from secrets import token_hex
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils.regex_helper import normalize
+
+from agentops.accounts.models import ApiToken
+from runs.models import Agent, AgentVersion, Attempt, LogLine, Run
+from runs.services.start_run import start_run
+from tests.personas import World, actor, token
+from tests.runs import drive
+
+pytestmark = pytest.mark.django_db
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+REFUSALS = {302, 400, 401, 403, 404, 405, 409, 410, 415, 422}
+PUBLIC = {
+    "/healthz", "/readyz", "/api/v1/openapi.json", "/api/v1/docs", "/theme",
+    "/accounts/login/", "/accounts/signup/", "/accounts/logout/", "/accounts/inactive/", "/accounts/confirm-email/",
+    "/accounts/password/reset/", "/accounts/password/reset/done/", "/accounts/password/reset/key/done/",
+}  # fmt: skip
+PUBLIC_BEGINNINGS = ("/sign-in/", "/accounts/password/reset/key/", "/accounts/confirm-email/")
+
+
+@dataclass(frozen=True, slots=True)
+class Belongings:
+    """What team Analytical owns, and the strings by which it would be recognised anywhere."""
+
+    run: Run
+    failed: Run
+    agent: Agent
+    values: dict[str, str]
+    canaries: list[str]
+
+
+@pytest.fixture
+def theirs(world: World) -> Belongings:
+    """Runs with states, steps, logs and errors that are full of canaries."""
+    mark = f"canary{token_hex(16)}"
+    agent = Agent.objects.create(
+        team=world.analytical, slug=f"agent-{mark}", title=f"title-{mark}", description=f"text-{mark}"
+    )
+    AgentVersion.objects.create(
+        team=world.analytical, agent=agent, number=1, program="test-calls", program_version="1", source_hash=mark[:64],
+        input_schema={"type": "object", "description": f"schema-{mark}"}, published_at="2026-01-01T00:00:00Z",
+    )  # fmt: skip
+    run = _driven(world, agent, mark, {"tool": "test.echo", "args": {"value": f"value-{mark}"}})
+    failed = _driven(world, agent, mark, {"tool": f"tool-{mark}"})
+    _annotate(run, mark)
+    _annotate(failed, mark)
+    secret = token(world.ada, world.analytical)
+    values = {
+        "run_id": str(run.id), "seq": "2", "slug": agent.slug, "a": "0", "b": "1", "path": f"runs/{run.id}",
+        "secret": "used-up-by-nobody", "key": "some-key", "uidb36": "1",
+        "token_id": str(ApiToken.objects.get(user=world.ada).id), "team_id": str(world.analytical.id),
+    }  # fmt: skip
+    ids = [str(run.id), run.id.hex, str(failed.id), failed.id.hex, str(world.analytical.id), secret]
+    return Belongings(run, failed, agent, values, [mark, *ids])
+
+
+def _driven(world: World, agent: Agent, mark: str, state: dict[str, Any]) -> Run:
+    run, _ = start_run(
+        actor=actor(world.ada), agent=agent.slug, input={**state, "note": f"state-{mark}"}, title=f"run-{mark}",
+        tags=[f"tag-{mark}"], batch_id=f"batch-{mark}", idempotency_key=f"key-{mark}-{token_hex(4)}",
+    )  # fmt: skip
+    return drive(run)
+
+
+def _annotate(run: Run, mark: str) -> None:
+    """Put canaries where the test programs leave nothing."""
+    LogLine.objects.create(run=run, seq=2, n=99, team_id=run.team_id, level="info", message=f"log-{mark}")
+    Attempt.objects.create(
+        run=run, seq=2, number=99, team_id=run.team_id, error_code="x", message=f"attempt-{mark}",
+        started_at="2026-01-01T00:00:00Z",
+    )  # fmt: skip
+
+
+def addresses(values: dict[str, str]) -> list[str]:
+    """Return every address of the project, its parameters filled in from `values`."""
+    found = {_filled(route, names, values) for route, names in _routes(get_resolver())}
+    return sorted(address for address in found if not address.startswith("/static/"))
+
+
+def _routes(resolver: URLResolver, prefix: str = "") -> Iterator[tuple[str, list[str]]]:
+    for pattern in resolver.url_patterns:
+        route = prefix + pattern.pattern.regex.pattern.removeprefix("^").removesuffix(r"\Z")
+        if isinstance(pattern, URLResolver):
+            yield from _routes(pattern, route)
+        else:
+            assert isinstance(pattern, URLPattern)
+            [(shape, names), *_] = normalize(route.removesuffix("$"))
+            yield shape, names
+
+
+def _filled(route: str, names: list[str], values: dict[str, str]) -> str:
+    for name in names:
+        assert name in values, (
+            f"the address {route} has a parameter {name!r} that this test does not know: teach it what team "
+            "Analytical owns under that name, in the table `values` of the fixture `theirs`"
+        )
+    return "/" + route % values
+
+
+def _ask(client: Client, method: str, address: str, body: dict[str, Any]) -> Any:
+    options: dict[str, Any] = {}
+    if method in {"POST", "PUT", "PATCH"}:
+        is_api = address.startswith("/api/")
+        options = {"data": json.dumps(body) if is_api else body}
+        options["content_type"] = "application/json" if is_api else "application/x-www-form-urlencoded"
+        if not is_api:
+            options["data"] = "&".join(f"{key}={value}" for key, value in body.items())
+    return client.generic(method, address, **options)
+
+
+def _text(answer: Any) -> str:
+    content = b"".join(answer.streaming_content) if answer.streaming else answer.content
+    headers = "\n".join(f"{name}: {value}" for name, value in answer.headers.items())
+    return unquote(f"{headers}\n{content.decode(errors='replace')}")
+
+
+def _bodies(theirs: Belongings) -> list[dict[str, Any]]:
+    """Return bodies that name the belongings of the other team."""
+    return [
+        {},
+        {"agent": theirs.agent.slug, "input": {"tool": "test.echo", "args": {}}},
+        {"reason": "mischief"},
+        {"team": theirs.values["team_id"], "next": "/runs"},
+    ]
+
+
+def _leaks(client_of: Any, theirs: Belongings, address: str) -> Iterator[str]:
+    """Yield a sentence for each answer at `address` that tells of the other team."""
+    for method in METHODS:
+        for body in _bodies(theirs) if method == "POST" else [{"reason": "mischief"}]:
+            answer = _ask(client_of(), method, address, body)
+            echoed = [canary for canary in theirs.canaries if canary in f"{address} {json.dumps(body)}"]
+            shown = [canary for canary in theirs.canaries if canary in _text(answer)]
+            if set(shown) - set(echoed) or (shown and answer.status_code not in REFUSALS):
+                yield f"{method} {address} answers {answer.status_code} and shows {shown}"
+
+
+def _rows() -> dict[str, list[tuple[Any, ...]]]:
+    """Return every row of the kernel's tables and of the tables of accounts that hold rights."""
+    tables = [
+        name for name in connection.introspection.table_names() if name.startswith(("runs_", "accounts_"))
+    ]
+    rows = {}
+    with connection.cursor() as cursor:
+        for table in tables:
+            cursor.execute(f'SELECT t::text FROM "{table}" AS t ORDER BY 1')
+            rows[table] = cursor.fetchall()
+    for volatile in ("accounts_apitoken", "accounts_user"):
+        rows.pop(volatile)  # last use and last sign-in are written by asking
+    return rows
+
+
+def test_the_canaries_are_there_for_their_own_team(world: World, theirs: Belongings, client_for: Any) -> None:
+    """The control: what the other tests look for is what a member does see."""
+    seen = {
+        address
+        for address in addresses(theirs.values)
+        if "logout" not in address and theirs.canaries[0] in _text(client_for(world.ada).get(address))
+    }
+    run = f"/api/v1/runs/{theirs.run.id}"
+    expected = {
+        "/api/v1/runs",
+        run,
+        f"{run}/steps/2",
+        f"{run}/output",
+        f"/api/v1/agents/{theirs.agent.slug}",
+        "/runs",
+    }
+    assert expected <= seen
+
+
+def test_a_member_of_another_team_sees_and_moves_nothing(
+    world: World, theirs: Belongings, client_for: Any
+) -> None:
+    before = _rows()
+    leaks = [
+        leak for at in addresses(theirs.values) for leak in _leaks(lambda: client_for(world.bea), theirs, at)
+    ]
+    assert leaks == []
+    assert _rows() == before
+
+
+def test_a_token_of_another_team_sees_and_moves_nothing(world: World, theirs: Belongings, api: Any) -> None:
+    client = api(world.bea, world.brook)
+    before = _rows()
+    leaks = [leak for at in addresses(theirs.values) for leak in _leaks(lambda: client, theirs, at)]
+    assert leaks == []
+    assert _rows() == before
+
+
+def test_a_visitor_sees_and_moves_nothing(theirs: Belongings) -> None:
+    before = _rows()
+    leaks = [leak for at in addresses(theirs.values) for leak in _leaks(Client, theirs, at)]
+    assert leaks == []
+    assert _rows() == before
+
+
+def test_a_visitor_is_let_in_at_public_addresses_only(theirs: Belongings) -> None:
+    opened = [at for at in addresses(theirs.values) if Client().get(at).status_code < 300]
+    assert [at for at in opened if at not in PUBLIC and not at.startswith(PUBLIC_BEGINNINGS)] == []
+
+
+def test_queries_that_name_another_team_find_nothing(world: World, theirs: Belongings, api: Any) -> None:
+    client = api(world.bea, world.brook)
+    own, _ = start_run(actor=actor(world.bea), agent="test-steps", input={"n": 1})
+    mark = theirs.canaries[0]
+    for query in (
+        f"q=run-{mark}",
+        f"q={theirs.run.id}",
+        f"agent={theirs.agent.slug}",
+        f"q=agent:{theirs.agent.slug}",
+    ):
+        assert client.get(f"/api/v1/runs?{query}").json()["items"] == []
+    answer = client.get(f"/api/v1/runs/{own.id}/diff?a=0&b={theirs.run.id}:0")
+    assert answer.status_code == 404
+    assert mark not in _text(answer)
+
+
+def test_a_person_in_two_teams_sees_only_the_one_they_chose(
+    world: World, theirs: Belongings, client_for: Any
+) -> None:
+    client, run = client_for(world.cyd), f"/api/v1/runs/{theirs.run.id}"
+    assert client.get(run).status_code == 200
+    client.post("/team", {"team": str(world.brook.id)})
+    assert client.get(run).status_code == 404
+    client.post("/team", {"team": str(world.analytical.id)})
+    assert client.get(run).status_code == 200
+
+
+def test_an_address_with_an_unknown_parameter_fails_this_test() -> None:
+    with pytest.raises(AssertionError, match="teach it what team"):
+        _filled("runs/%(novelty)s", ["novelty"], {})
