@@ -1,0 +1,86 @@
+"""What the frame around every page shows: the rooms, the state of the system, the person and their theme."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
+from django.utils.functional import Promise, SimpleLazyObject
+from django.utils.translation import gettext_lazy as _
+
+from agentops.accounts.middleware import maybe_actor_of
+from agentops.accounts.models import Team
+from runs.presenters.system import SystemWords, system_words
+from runs.selectors.system import system_status
+
+THEME_COOKIE = "theme"
+THEMES: dict[str, tuple[str, str, str | Promise]] = {
+    "auto": ("light", "auto", _("Theme: as the system. Change to light")),
+    "light": ("dark", "sun", _("Theme: light. Change to dark")),
+    "dark": ("auto", "moon", _("Theme: dark. Change to the system's")),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """A link of the rail; `key` is its shortcut."""
+
+    label: str | Promise
+    icon: str
+    url: str
+    is_here: bool
+    key: str = ""
+
+
+class Console:
+    """The frame of a signed-in page; each part is looked up when the template asks for it."""
+
+    def __init__(self, request: HttpRequest) -> None:
+        self._request = request
+
+    @property
+    def rooms(self) -> list[Room]:
+        return [room for room in map(self._room, _ROOMS) if room]
+
+    @property
+    def system(self) -> SystemWords:
+        return system_words(system_status(with_broker=False))
+
+    @property
+    def team_name(self) -> str:
+        actor = maybe_actor_of(self._request)
+        return Team.objects.get(id=actor.team_id).name if actor else ""
+
+    @property
+    def zone(self) -> str:
+        return timezone.get_current_timezone_name()
+
+    def _room(self, known: tuple[str | Promise, str, str, str]) -> Room | None:
+        label, icon, name, key = known
+        try:
+            url = reverse(name)
+        except NoReverseMatch:
+            return None
+        return Room(label, icon, url, self._request.path.startswith(url), key)
+
+
+_ROOMS: list[tuple[str | Promise, str, str, str]] = [
+    (_("Runs"), "runs", "runs:list", "g r"),
+    (_("Agents"), "agents", "runs:agents", "g a"),
+    (_("API"), "book", "api-1:openapi-view", ""),
+]
+
+
+def console(request: HttpRequest) -> dict[str, Any]:
+    """Return the variables of base.html."""
+    theme = request.COOKIES.get(THEME_COOKIE, "auto")
+    theme = theme if theme in THEMES else "auto"
+    next_theme, icon, label = THEMES[theme]
+    return {
+        "theme": theme,
+        "next_theme": next_theme,
+        "theme_icon": icon,
+        "theme_label": label,
+        "console": SimpleLazyObject(lambda: Console(request)),
+    }

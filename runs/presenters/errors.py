@@ -1,0 +1,38 @@
+"""Errors in words: what happened, and what can be done."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from runs.presenters import text
+from runs.presenters.status import Words
+
+_HINTS: dict[str, Words] = {
+    "nondeterminism": gettext_lazy("The agent's code changed under the run. Start again to run the new code."),
+    "update_invalid": gettext_lazy("The node's update does not fit the state. Mend the pointer in the agent's code."),
+    "command_invalid": gettext_lazy("The node returned what the engine cannot follow. Mend the agent's code."),
+    "program_invalid": gettext_lazy("The agent's code is not what this server knows. Check that it is installed."),
+    "too_many_actions": gettext_lazy("Split the work of this node over several nodes."),
+    "too_large": gettext_lazy("Keep large data outside and pass a reference to it."),
+    "invalid_arguments": gettext_lazy("The node called a tool with arguments that do not fit. Mend the agent's code."),
+    "gave_up": gettext_lazy("The agent itself decided to give up."),
+}  # fmt: skip
+_DEFAULT = gettext_lazy("Once the cause is mended, start again with the same input.")
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorWords:
+    message: str
+    code: str
+    hint: Words
+    detail: str
+
+
+def error_words(error: Mapping[str, Any]) -> ErrorWords:
+    """Return an error document (`code`, `message`, `detail`) for people."""
+    code = text.line(error.get("code", ""), 60)
+    message = text.shorten(text.visible(error.get("message") or _("It gave no message.")), 1000)
+    return ErrorWords(message, code, _HINTS.get(code, _DEFAULT), text.shorten(text.visible(error.get("detail", "")), 20_000))

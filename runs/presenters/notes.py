@@ -1,0 +1,109 @@
+"""The band under a run's vitals: what there is to be said, in plain words, and what happens next."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.utils.translation import gettext as _
+
+from runs.engine.states import TERMINAL, RunStatus
+from runs.models import Attempt, Run
+from runs.presenters import text
+from runs.presenters.errors import error_words
+from runs.presenters.status import is_cancelling
+from runs.selectors.system import SystemStatus
+
+S = RunStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One note: a headline, then the rest; `at` is a time behind `before`, and `seq` the step it is about."""
+
+    tone: str
+    icon: str
+    headline: str
+    body: str = ""
+    before: str = ""
+    at: datetime | None = None
+    seq: int | None = None
+
+
+def notes_of(run: Run, system: SystemStatus, last_try: Attempt | None) -> list[Note]:
+    """Return the notes of a run, the most pressing first; mostly there is none or one."""
+    return [note for make in _MAKERS for note in make(run, system, last_try)]
+
+
+def _integrity(run: Run, system: SystemStatus, last_try: Attempt | None) -> Iterator[Note]:
+    if "integrity_failed" in run.health:
+        body = _("The chain of signatures does not hold, so the run was stopped and nothing more is built on it.")
+        yield Note("bad", "shield", _("Stored data is not what was written."), body)
+
+
+def _failed(run: Run, system: SystemStatus, last_try: Attempt | None) -> Iterator[Note]:
+    if run.status != S.FAILED:
+        return
+    words = error_words(run.error or {})
+    node = text.line((run.error or {}).get("node") or run.node, 80)
+    headline = _("It failed at %(node)s: %(message)s") % {"node": node, "message": text.shorten(words.message, 300)}
+    seq = (run.error or {}).get("seq")
+    yield Note("bad", "cross", headline, str(words.hint), seq=seq if isinstance(seq, int) else None)
+
+
+def _cancelled(run: Run, system: SystemStatus, last_try: Attempt | None) -> Iterator[Note]:
+    who, why = text.line(run.ended_by, 80), text.line(run.end_reason, 300)
+    if is_cancelling(run):
+        headline = _("%(who)s asked to cancel it.") % {"who": who or _("Someone")}
+        yield Note("need", "stop", headline, _("The worker stops at its next commit; what is done stays recorded."))
+    elif run.status in (S.CANCELLED, S.EXPIRED) and (who or why):
+        headline = _("Cancelled by %(who)s.") % {"who": who} if who else _("Cancelled.")
+        yield Note("idle", "stop", headline, why)
+
+
+def _paused(run: Run, system: SystemStatus, last_try: Attempt | None) -> Iterator[Note]:
+    if run.status == S.PAUSED:
+        why = text.line((run.waiting_on or {}).get("text", "") or run.end_reason, 300)
+        yield Note("need", "pause", _("It is paused."), why or _("Its state is kept."))
+
+
+def _sleeping(run: Run, system: SystemStatus, last_try: Attempt | None) -> Iterator[Note]:
+    if run.status != S.SLEEPING:
+        return
+    node = text.line(run.node, 80)
+    if (run.waiting_on or {}).get("kind") == "retry":
+        told = _("An attempt at %(node)s failed.") % {"node": node}
+        why = text.line(last_try.message, 300) if last_try else text.line((run.waiting_on or {}).get("text"), 300)
+        yield Note("need", "retry", told, why, _("The next attempt is due at"), run.wake_at)
+    else:
+        body = _("Nothing runs meanwhile; the run is a row in the database.")
+        yield Note("wait", "wait", _("It sleeps, then goes on at %(node)s.") % {"node": node}, body, _("It is due at"), run.wake_at)
+    if not system.is_clock_on_time:
+        yield Note("bad", "warning", _("The clock is late, so it will not wake in time."), _("Start it: manage.py clock"))
+
+
+def _waiting(run: Run, system: SystemStatus, last_try: Attempt | None) -> Iterator[Note]:
+    if run.status in (S.WAITING, S.AWAITING_APPROVAL):
+        told = text.line((run.waiting_on or {}).get("text", ""), 300)
+        yield Note("wait", "wait", told or _("It waits."), _("Nothing runs meanwhile; the run is a row in the database."))
+
+
+def _no_worker(run: Run, system: SystemStatus, last_try: Attempt | None) -> Iterator[Note]:
+    queue = {"queue": text.line(run.queue, 80)}
+    alive = {worker.pk for worker in system.workers}
+    if run.status == S.QUEUED and not any(run.queue in _queues(worker.queues) for worker in system.workers):
+        body = _("Start one: celery -A agentops worker -Q %(queue)s") % queue
+        yield Note("need", "warning", _("No worker serves the queue “%(queue)s”.") % queue, body)
+    if run.status == S.RUNNING and run.worker_id not in alive:
+        body = _("Another takes over from the last commit as soon as it counts as dead.")
+        yield Note("need", "warning", _("The worker that holds it is silent."), body)
+
+
+def _queues(queues: object) -> Sequence[str]:
+    return queues if isinstance(queues, list) else []
+
+
+def is_over(run: Run) -> bool:
+    return RunStatus(run.status) in TERMINAL
+
+
+_MAKERS = (_integrity, _failed, _cancelled, _paused, _no_worker, _sleeping, _waiting)

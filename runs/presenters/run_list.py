@@ -1,0 +1,112 @@
+"""Rows of the run list."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.utils.translation import gettext, gettext_lazy
+from django.utils.translation import gettext as _
+
+from runs.engine.states import TERMINAL, RunStatus
+from runs.models import Run
+from runs.presenters import text, times
+from runs.presenters.status import Chip, Words, health_chips, run_chip
+from runs.presenters.waits import Wait, wait_of
+from runs.selectors.runs import COUNT_CAP
+
+S = RunStatus
+VIEWS: dict[str, tuple[Words, frozenset[RunStatus]]] = {
+    "": (gettext_lazy("All"), frozenset()),
+    "running": (gettext_lazy("Running"), frozenset({S.QUEUED, S.RUNNING})),
+    "waiting": (gettext_lazy("Waiting"), frozenset({S.SLEEPING, S.WAITING, S.AWAITING_APPROVAL})),
+    "paused": (gettext_lazy("Paused"), frozenset({S.PAUSED})),
+    "failed": (gettext_lazy("Failed"), frozenset({S.FAILED})),
+    "succeeded": (gettext_lazy("Succeeded"), frozenset({S.SUCCEEDED})),
+    "ended": (gettext_lazy("Cancelled"), frozenset({S.CANCELLED, S.EXPIRED})),
+}
+_ALWAYS = frozenset({"", "running", "waiting", "failed", "succeeded"})
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A chip above the list: a set of statuses, and how many runs it has."""
+
+    name: str
+    label: Words
+    count: str
+    is_here: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """A bar from 0 to 100, with the words it stands for."""
+
+    percent: float
+    tone: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    run: Run
+    chip: Chip
+    health: list[Chip]
+    title: str
+    wait: Wait
+    trouble: str
+    meter: Meter | None
+    spent: str
+    age: str
+
+
+def views(counts: Mapping[RunStatus, int], here: str) -> list[View]:
+    """Return the chips; rare statuses only where there are such runs, or the view is open."""
+    totals = {
+        name: sum(counts.get(s, 0) for s in statuses or counts) for name, (_label, statuses) in VIEWS.items()
+    }
+    shown = [name for name in VIEWS if name in _ALWAYS or totals[name] or name == here]
+    return [View(name, VIEWS[name][0], _count(totals[name]), name == here) for name in shown]
+
+
+def run_row(run: Run) -> RunRow:
+    """Return a row; `run` bears `now_at` and `error_message`."""
+    return RunRow(
+        run=run,
+        chip=run_chip(run),
+        health=health_chips(run),
+        title=text.line(run.title, 160),
+        wait=wait_of(run),
+        trouble=text.line(getattr(run, "error_message", None) or "", 140),
+        meter=meter_of(run),
+        spent=spent(run),
+        age=times.age(times.seconds_between(run.created_at, getattr(run, "now_at", None))),
+    )
+
+
+def meter_of(run: Run) -> Meter | None:
+    """Return the progress that the agent reported; full for a run that succeeded, None when it said nothing."""
+    done, total = run.progress_done, run.progress_total
+    chip = run_chip(run)
+    if run.status == S.SUCCEEDED and not total:
+        return Meter(100, "good", gettext("Done"))
+    if done is None or not total:
+        return None
+    percent = max(0.0, min(100.0, 100 * done / total))
+    return Meter(round(percent, 1), chip.tone, _("%(done)s of %(total)s") % {"done": f"{done:,}", "total": f"{total:,}"})
+
+
+def spent(run: Run) -> str:
+    """Return what the run cost, or how many steps it took when it cost nothing."""
+    return text.money(run.cost_microusd) if run.cost_microusd else _("%(n)s steps") % {"n": f"{run.n_steps:,}"}
+
+
+def is_live(runs: list[Run]) -> bool:
+    return any(RunStatus(run.status) not in TERMINAL for run in runs)
+
+
+def ids(rows: list[RunRow]) -> list[UUID]:
+    return [row.run.id for row in rows]
+
+
+def _count(number: int) -> str:
+    return f"{COUNT_CAP:,}+" if number >= COUNT_CAP else f"{number:,}"

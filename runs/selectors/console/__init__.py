@@ -1,0 +1,1 @@
+"""Reads made for the console's pages."""

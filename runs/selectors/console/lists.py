@@ -1,0 +1,44 @@
+"""Reads of the run list and the agents page."""
+
+from collections.abc import Collection
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Count, OuterRef, Q, Subquery
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Now
+
+from agentops.accounts.roles import Actor, Scope
+from runs.engine.states import OPEN, RunStatus
+from runs.models import Agent, AgentVersion, Run
+from runs.selectors.runs import runs_of
+
+
+def waits_of(actor: Actor, run_ids: Collection[UUID]) -> dict[UUID, Any]:
+    """Return what each of the runs waits for, as stored in `waiting_on`."""
+    return dict(runs_of(actor).filter(id__in=run_ids).values_list("id", "waiting_on"))
+
+
+def runs_by_id(actor: Actor, run_ids: Collection[UUID]) -> list[Run]:
+    """Return those of the runs that the actor may see, as run_list_for gives them, with `waiting_on`."""
+    found = runs_of(actor).filter(id__in=run_ids).select_related("agent", "agent_version")
+    found = found.annotate(now_at=Now(), error_message=KeyTextTransform("message", "error"))
+    hidden = ("input", "output", "error", "request_hash", "agent__description", "agent_version__input_schema")
+    return list(found.defer(*hidden))
+
+
+def agents_with_counts(actor: Actor) -> list[Agent]:
+    """Return the team's agents by slug with `n_open`, `n_failed` and `n_runs`, and the `published` version."""
+    actor.require(Scope.READ)
+    found = Agent.objects.filter(team_id=actor.team_id).annotate(
+        published=_newest_published(),
+        n_runs=Count("runs"),
+        n_open=Count("runs", filter=Q(runs__status__in=OPEN)),
+        n_failed=Count("runs", filter=Q(runs__status=RunStatus.FAILED)),
+    )
+    return list(found.order_by("slug")[:200])
+
+
+def _newest_published() -> Subquery:
+    versions = AgentVersion.objects.filter(agent=OuterRef("pk"), published_at__isnull=False)
+    return Subquery(versions.order_by("-number").values("number")[:1])

@@ -1,0 +1,251 @@
+"""The execution tree in few queries, whatever its length: totals, idle gaps, segments, rows.
+
+A *segment* is a stretch of neighbouring siblings that do the same thing over and over: the same name again and
+again, or a loop of up to four names. Two neighbours belong to different segments when the second one's name was
+not seen in the four before it and the first one's name is not seen in the four behind it. PostgreSQL finds the
+segments; only what a page shows is read.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+
+from agentops.accounts.roles import Actor
+from runs.models import Run, Step
+
+FEW = 5
+MAX_GAPS = 300
+# How far behind a node's seq those of its actions may lie: what conf().node_max_actions allows, and retried ones.
+_REACH = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Numbers of a whole run. `has_node` says whether the row of the run's current node stands already."""
+
+    n_steps: int
+    n_nodes: int
+    n_failed: int
+    n_retried: int
+    began_at: datetime | None
+    last_at: datetime | None
+    first_failed: int | None
+    last_seq: int
+    has_node: bool
+    n_children_of_node: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Time in which nothing ran: a wait (`kind` `wait`, `seq` is its step) or between nodes (behind node `seq`)."""
+
+    seq: int
+    kind: str
+    starts_at: datetime
+    ends_at: datetime
+
+    @property
+    def seconds(self) -> float:
+        return (self.ends_at - self.starts_at).total_seconds()
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of siblings. `first` to `last` are seqs, `n` how many rows, `shown` the seqs of the first few.
+
+    `position` is the place of its first row among its siblings, from 1.
+    """
+
+    parent_seq: int
+    first: int
+    last: int
+    n: int
+    position: int
+    names: list[str]
+    shown: list[int]
+    n_failed: int
+    n_retried: int
+    failed: list[int]
+    starts_at: datetime
+    ends_at: datetime | None
+    median_seconds: float | None
+    cost_microusd: int
+
+    @property
+    def is_folded(self) -> bool:
+        return self.n > FEW
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What went wrong inside the nodes of a stretch: how many nodes, and the first few of them."""
+
+    n_failed: int
+    n_retried: int
+    failed: list[int]
+
+
+_TOTALS = """
+    SELECT count(*), count(*) FILTER (WHERE depth = 0),
+           count(*) FILTER (WHERE status = 'failed' AND NOT is_superseded),
+           count(*) FILTER (WHERE attempts > 1 OR is_superseded), min(started_at),
+           max(greatest(started_at, ended_at)),
+           min(seq) FILTER (WHERE status = 'failed' AND NOT is_superseded), coalesce(max(seq), 0),
+           coalesce(bool_or(seq = %(node_seq)s), false), count(*) FILTER (WHERE parent_seq = %(node_seq)s)
+      FROM runs_step WHERE run_id = %(run_id)s AND team_id = %(team_id)s
+"""
+
+_GAPS = """
+    WITH nodes AS (
+      SELECT seq, ended_at, lead(started_at) OVER (ORDER BY seq) AS next_at
+        FROM runs_step WHERE run_id = %(run_id)s AND team_id = %(team_id)s AND depth = 0
+    ), gaps AS (
+      SELECT seq, 'gap' AS kind, ended_at AS starts_at, coalesce(next_at, %(node_at)s::timestamptz) AS ends_at FROM nodes
+       UNION ALL
+      SELECT seq, 'wait', started_at, coalesce(ended_at, clock_timestamp()) FROM runs_step
+       WHERE run_id = %(run_id)s AND team_id = %(team_id)s AND kind = 'wait' AND NOT is_superseded
+    )
+    SELECT seq, kind, starts_at, ends_at FROM gaps WHERE ends_at > starts_at + interval '1 s'
+     ORDER BY ends_at - starts_at DESC LIMIT %(limit)s
+"""
+
+_SEGMENTS = """
+    WITH named AS (
+      SELECT seq, parent_seq, branch, is_superseded, name, status, attempts, started_at, ended_at, cost_microusd,
+             row_number() OVER siblings AS position,
+             lag(name) OVER alike AS b1, lag(name, 2) OVER alike AS b2, lag(name, 3) OVER alike AS b3,
+             lag(name, 4) OVER alike AS b4, lead(name) OVER alike AS a1, lead(name, 2) OVER alike AS a2,
+             lead(name, 3) OVER alike AS a3
+        FROM runs_step
+       WHERE run_id = %(run_id)s AND team_id = %(team_id)s AND parent_seq = ANY(%(parents)s::bigint[])
+         AND seq > %(after)s::bigint
+      WINDOW siblings AS (PARTITION BY parent_seq ORDER BY seq),
+             alike AS (PARTITION BY parent_seq, branch, is_superseded ORDER BY seq)
+    ), numbered AS (
+      SELECT *, sum(CASE WHEN coalesce(name IN (b1, b2, b3, b4) OR b1 IN (name, a1, a2, a3), false) THEN 0 ELSE 1 END)
+                OVER (PARTITION BY parent_seq, branch, is_superseded ORDER BY seq) AS segment
+        FROM named
+    ), placed AS (
+      SELECT *, row_number() OVER (PARTITION BY parent_seq, branch, is_superseded, segment ORDER BY seq) AS place
+        FROM numbered
+    )
+    SELECT parent_seq, min(seq), max(seq), count(*), min(position),
+           array_agg(name ORDER BY seq) FILTER (WHERE place <= 8),
+           array_agg(seq ORDER BY seq) FILTER (WHERE place <= %(few)s::bigint),
+           count(*) FILTER (WHERE status = 'failed'), count(*) FILTER (WHERE attempts > 1),
+           coalesce((array_agg(seq ORDER BY seq) FILTER (WHERE status = 'failed'))[1:%(few)s::int], '{}'),
+           min(started_at), max(ended_at),
+           percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM ended_at - started_at)), sum(cost_microusd)::bigint
+      FROM placed GROUP BY parent_seq, branch, is_superseded, segment
+     ORDER BY min(seq) LIMIT %(limit)s
+"""
+
+_TROUBLE = """
+    SELECT stretch.first, count(DISTINCT step.parent_seq) FILTER (WHERE step.status = 'failed' AND NOT step.is_superseded),
+           count(DISTINCT step.parent_seq) FILTER (WHERE step.attempts > 1 OR step.is_superseded),
+           coalesce((array_agg(DISTINCT step.parent_seq) FILTER (WHERE step.status = 'failed' AND NOT step.is_superseded))[1:%(few)s::int], '{}')
+      FROM unnest(%(firsts)s::bigint[], %(lasts)s::bigint[]) AS stretch(first, last)
+      JOIN runs_step AS step ON step.run_id = %(run_id)s AND step.team_id = %(team_id)s
+       AND step.seq BETWEEN stretch.first AND stretch.last + %(reach)s::bigint
+       AND step.parent_seq BETWEEN stretch.first AND stretch.last
+     WHERE step.depth > 0 AND (step.status = 'failed' OR step.attempts > 1 OR step.is_superseded)
+     GROUP BY stretch.first
+"""
+
+_INSIDES = """
+    SELECT parent_seq, count(*), count(*) FILTER (WHERE status = 'failed' AND NOT is_superseded), max(attempts)
+      FROM runs_step
+     WHERE run_id = %(run_id)s AND team_id = %(team_id)s AND seq BETWEEN %(first)s::bigint AND %(last)s::bigint
+       AND parent_seq = ANY(%(nodes)s::bigint[])
+     GROUP BY parent_seq
+"""
+
+_BUCKETS = """
+    SELECT width_bucket(started_at, %(bounds)s::timestamptz[]) AS bucket, count(*),
+           count(*) FILTER (WHERE status = 'failed' AND NOT is_superseded)
+      FROM runs_step WHERE run_id = %(run_id)s AND team_id = %(team_id)s AND kind <> 'wait'
+     GROUP BY bucket ORDER BY bucket
+"""
+
+
+def totals_of(actor: Actor, run: Run) -> Totals:
+    [row] = _rows(_TOTALS, actor, run, node_seq=run.node_seq)
+    return Totals(*row)
+
+
+def gaps_of(actor: Actor, run: Run) -> list[Gap]:
+    """Return the longest idle times of the run, longest first."""
+    return [Gap(*row) for row in _rows(_GAPS, actor, run, node_at=run.node_at, limit=MAX_GAPS)]
+
+
+def segments_of(actor: Actor, run: Run, parents: Collection[int], *, after: int = 0, limit: int = 200) -> list[Segment]:
+    """Return the segments of the children of `parents` (0: the nodes) behind the step `after`, in tree order."""
+    if not parents:
+        return []
+    rows = _rows(_SEGMENTS, actor, run, parents=list(parents), after=after, few=FEW, limit=limit)
+    return [Segment(*row) for row in rows]
+
+
+def troubles_of(actor: Actor, run: Run, segments: Sequence[Segment]) -> dict[int, Trouble]:
+    """Return, by the segment's first seq, what went wrong inside the nodes of these segments."""
+    if not segments:
+        return {}
+    stretches = {"firsts": [s.first for s in segments], "lasts": [s.last for s in segments]}
+    rows = _rows(_TROUBLE, actor, run, **stretches, few=FEW, reach=_REACH)
+    return {first: Trouble(n_failed, n_retried, sorted(failed)) for first, n_failed, n_retried, failed in rows}
+
+
+def buckets_of(actor: Actor, run: Run, bounds: Sequence[datetime]) -> list[tuple[int, int, int]]:
+    """Return (bucket, steps begun in it, failed ones) for the times between `bounds`; empty buckets are left out."""
+    return [(row[0], row[1], row[2]) for row in _rows(_BUCKETS, actor, run, bounds=list(bounds))]
+
+
+def steps_by_seq(actor: Actor, run: Run, seqs: Collection[int]) -> dict[int, Step]:
+    found = Step.objects.filter(team_id=actor.team_id, run_id=run.pk, seq__in=list(seqs))
+    return {step.seq: step for step in found}
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """What a node has inside: how many actions, failed ones, and the most attempts one of them took."""
+
+    n: int
+    n_failed: int
+    max_attempts: int
+
+
+def insides_of(actor: Actor, run: Run, nodes: Collection[int]) -> dict[int, Inside]:
+    """Return what the nodes have inside; those without actions are left out."""
+    if not nodes:
+        return {}
+    rows = _rows(_INSIDES, actor, run, nodes=list(nodes), first=min(nodes), last=max(nodes) + _REACH)
+    return {seq: Inside(*numbers) for seq, *numbers in rows}
+
+
+def nodes_before(actor: Actor, run: Run, seq: int) -> int:
+    """Return how many nodes stand before the step `seq`."""
+    return Step.objects.filter(team_id=actor.team_id, run_id=run.pk, depth=0, seq__lt=seq).count()
+
+
+def steps_between(actor: Actor, run: Run, *, parent_seq: int, first: int, last: int, limit: int) -> list[Step]:
+    """Return the children of `parent_seq` from `first` to `last`, at most `limit` of them."""
+    found = Step.objects.filter(
+        team_id=actor.team_id, run_id=run.pk, parent_seq=parent_seq, seq__gte=first, seq__lte=last
+    )
+    return list(found.order_by("seq")[:limit])
+
+
+def error_beside(actor: Actor, run: Run, seq: int, *, forward: bool) -> int | None:
+    """Return the nearest failed step behind (or before) `seq`."""
+    found = Step.objects.filter(team_id=actor.team_id, run_id=run.pk, status="failed", is_superseded=False)
+    found = found.filter(seq__gt=seq).order_by("seq") if forward else found.filter(seq__lt=seq).order_by("-seq")
+    return found.values_list("seq", flat=True).first()
+
+
+def _rows(sql: str, actor: Actor, run: Run, **params: Any) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, {"run_id": run.pk, "team_id": actor.team_id, **params})
+        return cursor.fetchall()

@@ -1,0 +1,30 @@
+"""The console's pages."""
+
+from django.urls import path
+from django.views.generic import RedirectView
+
+from runs.views import inspect, lists, preferences, run, start, tabs
+
+app_name = "runs"
+urlpatterns = [
+    path("", lists.home, name="home"),
+    path("theme", preferences.set_theme, name="theme"),
+    path("agents", lists.agent_list, name="agents"),
+    path("runs", lists.run_list, name="list"),
+    path("runs/", RedirectView.as_view(pattern_name="runs:list", query_string=True)),
+    path("runs/rows", lists.run_rows, name="rows"),
+    path("runs/start", start.start, name="start"),
+    path("runs/<uuid:run_id>", run.run_page, name="run"),
+    path("runs/<uuid:run_id>/tree", run.run_page, name="tree"),
+    path("runs/<uuid:run_id>/tree/rows", run.tree_rows, name="tree-rows"),
+    path("runs/<uuid:run_id>/tree/inside", run.inside, name="inside"),
+    path("runs/<uuid:run_id>/errors", run.error_step, name="errors"),
+    path("runs/<uuid:run_id>/steps/<int:seq>", run.run_page, name="step"),
+    path("runs/<uuid:run_id>/steps/<int:seq>/changes", inspect.changes, name="changes"),
+    path("runs/<uuid:run_id>/json", inspect.json_part, name="json"),
+    path("runs/<uuid:run_id>/json/file", inspect.json_file, name="json-file"),
+    path("runs/<uuid:run_id>/log", tabs.log, name="log"),
+    path("runs/<uuid:run_id>/state", tabs.state, name="state"),
+    path("runs/<uuid:run_id>/output", tabs.output, name="output"),
+    path("runs/<uuid:run_id>/cancel", tabs.cancel, name="cancel"),
+]

@@ -1,0 +1,67 @@
+"""What every page does: know who asks, tell times in their zone, answer htmx with the region it asked for."""
+
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.cache import patch_vary_headers
+
+from agentops.accounts.middleware import actor_of
+from agentops.accounts.roles import Actor
+
+P = ParamSpec("P")
+
+
+def room(
+    view: Callable[Concatenate[HttpRequest, Actor, P], HttpResponse],
+) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
+    """Make `view` a page for people who are signed in; it is called with who they are."""
+
+    @wraps(view)
+    def page(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        actor = actor_of(request)
+        with timezone.override(_zone(request)):
+            return view(request, actor, *args, **kwargs)
+
+    return page
+
+
+def respond(
+    request: HttpRequest,
+    template: str,
+    context: Mapping[str, Any],
+    *,
+    regions: Mapping[str, str] | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    """Return the page, or only the region that htmx wants to swap.
+
+    Args:
+        request: its HX-Target names the element to be replaced.
+        template: the page; each region is a partial in it.
+        context: what the template needs.
+        regions: element id → name of the partial, or of a template of its own (`.html`).
+        status: of the answer.
+    """
+    region = (regions or {}).get(request.headers.get("HX-Target", "")) if "HX-Request" in request.headers else None
+    response = render(request, _template(template, region), dict(context), status=status)
+    patch_vary_headers(response, ("HX-Request", "HX-Target", "Cookie"))
+    response.headers.setdefault("Cache-Control", "private, no-cache")
+    return response
+
+
+def _template(page: str, region: str | None) -> str:
+    if region is None:
+        return page
+    return region if region.endswith(".html") else f"{page}#{region}"
+
+
+def _zone(request: HttpRequest) -> ZoneInfo:
+    try:
+        return ZoneInfo(getattr(request.user, "time_zone", "UTC"))
+    except (ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo("UTC")

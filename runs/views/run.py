@@ -1,0 +1,147 @@
+"""The run page: head, tree and inspector, and the regions of it that htmx asks for."""
+
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+
+from agentops.accounts.roles import Actor, Scope
+from agentops.common.errors import NotFoundError
+from runs.models import Run
+from runs.presenters.notes import is_over
+from runs.presenters.run_head import head_of
+from runs.presenters.timeline import Axis, axis_of, minimap
+from runs.presenters.tree import Scene, Stretch, TreeRow, fold_rows, inside_rows, stretch_of
+from runs.selectors.console.material import Material, read_inside, read_material
+from runs.selectors.console.run import last_try_for, step_or_none
+from runs.selectors.console.tree import buckets_of, error_beside, insides_of, steps_between
+from runs.selectors.runs import run_for
+from runs.selectors.system import system_status
+from runs.views.base import respond, room
+from runs.views.inspect import inspector_of
+
+REGIONS = {"run-head": "runs/_head.html", "inspector": "runs/_inspector.html"}
+FOLD_ROWS = 200
+
+
+@room
+def run_page(request: HttpRequest, actor: Actor, run_id: UUID, seq: int | None = None) -> HttpResponse:
+    """The run with its tree, and the inspector on the step `seq` or on what matters most."""
+    run = run_for(actor, run_id)
+    region = request.headers.get("HX-Target", "")
+    context: dict[str, Any] = {"run": run, "tab": "tree", "is_chosen": seq is not None}
+    if region == "run-head":
+        return respond(request, "runs/run.html", context | head_context(actor, run), regions=REGIONS)
+    selected = _selected(actor, run, seq)
+    context |= {"inspector": inspector_of(actor, run, selected), "selected": selected}
+    if region != "inspector":
+        context |= head_context(actor, run) | _tree_context(actor, run, selected)
+    return respond(request, "runs/run.html", context, regions=REGIONS)
+
+
+@room
+def tree_rows(request: HttpRequest, actor: Actor, run_id: UUID) -> HttpResponse:
+    """The rows behind the node `after`: the next stretch, or what has come since."""
+    run = run_for(actor, run_id)
+    selected, after, offset = (_number(request, name) for name in ("selected", "after", "offset"))
+    material = _read(actor, run, selected, after=after, offset=offset)
+    scene = Scene(material, _axis(material))
+    return respond(request, "runs/run.html#stretch", {"run": run} | _stretch_context(scene, stretch_of(scene)))
+
+
+@room
+def inside(request: HttpRequest, actor: Actor, run_id: UUID) -> HttpResponse:
+    """The rows inside a fold (`parent`, `first`, `last`) or inside a node (`parent` alone)."""
+    run = run_for(actor, run_id)
+    parent, first, last = (_number(request, name) for name in ("parent", "first", "last"))
+    level = min(max(_number(request, "level"), 2), 3)
+    rows, more = _inside(actor, run, parent, first, last, level)
+    context = {"run": run, "rows": rows, "more": more, "parent": parent, "last": last, "level": level}
+    return respond(request, "runs/run.html#inside", context)
+
+
+@room
+def error_step(request: HttpRequest, actor: Actor, run_id: UUID) -> HttpResponse:
+    """Goes to the next failed step behind `from`, or the one before it; round at the ends."""
+    run, forward = run_for(actor, run_id), "back" not in request.GET
+    here = _number(request, "from")
+    found = error_beside(actor, run, here, forward=forward)
+    found = found or error_beside(actor, run, 0 if forward else 1 << 62, forward=forward)
+    if found is None:
+        raise NotFoundError("no step of this run has failed")
+    return redirect("runs:step", run_id, found)
+
+
+def head_context(actor: Actor, run: Run) -> dict[str, Any]:
+    """Return what the head of every tab shows."""
+    head = head_of(run, system_status(with_broker=False), last_try_for(actor, run))
+    return {"head": head, "can_run": actor.can(Scope.RUN)}
+
+
+def _selected(actor: Actor, run: Run, seq: int | None) -> int:
+    """Return the step to inspect: the one asked for, else where it failed, else what runs, else the last one."""
+    if seq is not None:
+        return seq
+    if not is_over(run):
+        return run.node_seq
+    failed = (run.error or {}).get("seq") or error_beside(actor, run, 0, forward=True)
+    return int(failed or run.node_seq)
+
+
+def _tree_context(actor: Actor, run: Run, selected: int) -> dict[str, Any]:
+    material = _read(actor, run, selected)
+    scene = Scene(material, _axis(material))
+    stretch = stretch_of(scene)
+    if stretch.next_after is not None and material.selected_node > stretch.next_after:
+        material = _read(actor, run, selected, after=material.selected_node - 1, offset=None)
+        scene = Scene(material, scene.axis)
+        stretch = stretch_of(scene)
+    drawn = minimap(scene.axis, buckets_of(actor, run, scene.axis.bounds()))
+    return {"minimap": drawn, "is_windowed": material.offset > 0} | _stretch_context(scene, stretch)
+
+
+def _read(actor: Actor, run: Run, selected: int, *, after: int = 0, offset: int | None = 0) -> Material:
+    step = step_or_none(actor, run, selected)
+    node = (step.parent_seq or step.seq) if step else selected
+    return read_material(
+        actor, run, now=run.now_at, after=after, offset=offset, selected=selected, selected_node=node
+    )
+
+
+def _axis(material: Material) -> Axis:
+    return axis_of(material.totals, material.gaps, now=material.now, is_open=not is_over(material.run))
+
+
+def _stretch_context(scene: Scene, stretch: Stretch) -> dict[str, Any]:
+    totals = scene.read.totals
+    return {
+        "stretch": stretch,
+        "totals": totals,
+        "axis": scene.axis,
+        "with_cost": bool(scene.read.run.cost_microusd),
+        "is_whole": stretch.next_after is None and not scene.read.offset,
+        "n_folded": max(0, totals.n_steps - stretch.n_shown),
+        "selected": scene.read.selected,
+    }
+
+
+def _inside(
+    actor: Actor, run: Run, parent: int, first: int, last: int, level: int
+) -> tuple[list[TreeRow], int | None]:
+    """Return the rows, and the seq from which there are more."""
+    material = read_inside(actor, run, now=run.now_at, node=None if first else parent)
+    scene = Scene(material, _axis(material))
+    if not first:
+        return inside_rows(scene, parent, level), None
+    steps = steps_between(actor, run, parent_seq=parent, first=first, last=last, limit=FOLD_ROWS + 1)
+    shown = steps[:FOLD_ROWS]
+    insides = insides_of(actor, run, [step.seq for step in shown]) if not parent else {}
+    return fold_rows(scene, shown, insides, level), steps[FOLD_ROWS].seq if len(steps) > FOLD_ROWS else None
+
+
+def _number(request: HttpRequest, name: str) -> int:
+    text = request.GET.get(name, "")
+    return int(text) if text.isdecimal() and len(text) < 19 else 0
+
+

@@ -1,0 +1,120 @@
+"""The other tabs of a run: its log, its state at a checkpoint, its output; and cancelling it."""
+
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_http_methods
+
+from agentops.accounts.roles import Actor, Scope
+from agentops.common.errors import IllegalMoveError
+from runs.checkpoints.chain import IntegrityError
+from runs.presenters import json_tree
+from runs.presenters.json_tree import Limits
+from runs.presenters.report import report_of
+from runs.presenters.inspector import value_of
+from runs.selectors.checkpoints import state_at_for
+from runs.selectors.console.run import (
+    checkpoints_around,
+    input_for,
+    log_levels_for,
+    log_lines_for,
+    output_for,
+    step_names_for,
+)
+from runs.selectors.runs import run_for
+from runs.services.cancel_run import cancel_run
+from runs.views.base import respond, room
+from runs.views.run import head_context
+
+LOG_LINES = 200
+HEAD = {"run-head": "runs/_head.html"}
+
+
+@room
+def log(request: HttpRequest, actor: Actor, run_id: UUID) -> HttpResponse:
+    """The log lines behind `after` (seq.n), of one `level` where asked."""
+    run, level = run_for(actor, run_id), request.GET.get("level", "")
+    if request.headers.get("HX-Target") == "run-head":
+        return respond(request, "runs/log.html", {"run": run, "tab": "log"} | head_context(actor, run), regions=HEAD)
+    lines = log_lines_for(actor, run, after=_place(request.GET.get("after", "")), limit=LOG_LINES + 1, level=level)
+    names = step_names_for(actor, run, {line.seq for line in lines})
+    shown = lines[:LOG_LINES]
+    context = {
+        "run": run,
+        "tab": "log",
+        "lines": [(line, names.get(line.seq, "")) for line in shown],
+        "next": f"{shown[-1].seq}.{shown[-1].n}" if shown else request.GET.get("after", ""),
+        "has_more": len(lines) > LOG_LINES,
+        "levels": log_levels_for(actor, run),
+        "level": level,
+    }
+    is_more = request.headers.get("HX-Target", "") == "log-more"
+    return respond(request, "runs/log.html", context | ({} if is_more else head_context(actor, run)), regions=HEAD | {"log-more": "lines"})
+
+
+@room
+def state(request: HttpRequest, actor: Actor, run_id: UUID) -> HttpResponse:
+    """The state at the checkpoint `seq`, or at the head; checked against the chain."""
+    run = run_for(actor, run_id)
+    seq = _seq(request, run.head_seq)
+    context: dict[str, Any] = {"run": run, "tab": "state", "seq": seq} | head_context(actor, run)
+    try:
+        built = state_at_for(actor, run_id, seq)
+    except IntegrityError as error:
+        return respond(request, "runs/state.html", context | {"broken": error}, regions=HEAD)
+    before, after = checkpoints_around(actor, run, built.seq)
+    tokens = list(json_tree.tokens(built.state, Limits(json_tree.PAGE_TOKENS, json_tree.PREVIEW_CHARACTERS)))
+    context |= {
+        "built": built,
+        "hash": built.hash.hex(),
+        "value": value_of(f"state:{built.seq}", built.state),
+        "tokens": tokens,
+        "before": before,
+        "after": after,
+        "node": step_names_for(actor, run, {built.seq}).get(built.seq, ""),
+    }
+    return respond(request, "runs/state.html", context, regions=HEAD)
+
+
+@room
+def output(request: HttpRequest, actor: Actor, run_id: UUID) -> HttpResponse:
+    """What the run was given and what came of it; a report is shown as one."""
+    run = run_for(actor, run_id)
+    found = output_for(actor, run_id)
+    context: dict[str, Any] = {"run": run, "tab": "output"} | head_context(actor, run)
+    context |= {
+        "report": report_of(found),
+        "output": value_of("run-output", found) if found is not None else None,
+        "input": value_of("run-input", input_for(actor, run_id)),
+    }
+    return respond(request, "runs/output.html", context, regions=HEAD)
+
+
+@require_http_methods(["GET", "POST"])
+@room
+def cancel(request: HttpRequest, actor: Actor, run_id: UUID) -> HttpResponse:
+    """GET asks for the reason, POST cancels; a run that has ended meanwhile says so."""
+    actor.require(Scope.RUN)
+    problem = None
+    if request.method == "POST":
+        try:
+            cancel_run(actor=actor, run_id=run_id, reason=request.POST.get("reason", "").strip())
+            return redirect("runs:run", run_id)
+        except IllegalMoveError as error:
+            problem = error.detail
+    run = run_for(actor, run_id)
+    context = {"run": run, "tab": "", "problem": problem} | head_context(actor, run)
+    return respond(request, "runs/cancel.html", context, status=409 if problem else 200)
+
+
+def _place(text: str) -> tuple[int, int]:
+    seq, _dot, n = text.partition(".")
+    is_place = seq.isdecimal() and n.isdecimal() and len(text) < 30
+    return (int(seq), int(n)) if is_place else (0, -1)
+
+
+def _seq(request: HttpRequest, default: int) -> int:
+    text = request.GET.get("seq", "")
+    return int(text) if text.isdecimal() and len(text) < 19 else default

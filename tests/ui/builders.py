@@ -1,0 +1,392 @@
+"""Runs with a history, inserted as the shell would have left them: chained, signed, with believable times."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+
+from agentops.accounts.models import Membership, Team, User
+from agentops.accounts.roles import Role
+from agentops.common.canonical import digest
+from agentops.common.ids import new_id
+from runs.checkpoints.chain import checkpoint_hash, outcome_mac
+from runs.checkpoints.codec import encode
+from runs.checkpoints.store import genesis
+from runs.models import Agent, AgentVersion, Attempt, Checkpoint, ClockBeat, Intent, LogLine, Outcome, Run, Step, Worker
+
+CRAWL_SCHEMA = {
+    "type": "object",
+    "properties": {
+        "root": {"type": "string", "title": "Root URL", "description": "Where the crawl begins.", "minLength": 8,
+                 "examples": ["https://docs.example.org/"]},
+        "max_pages": {"type": "integer", "title": "Pages at most", "default": 100, "minimum": 1, "maximum": 500},
+        "politeness_seconds": {"type": "number", "title": "Pause between pages", "default": 0.5, "minimum": 0},
+        "depth": {"type": "string", "title": "How deep", "enum": ["shallow", "normal", "deep"], "default": "normal"},
+        "topics": {"type": "array", "items": {"type": "string"}, "title": "Topics", "description": "Only pages about these."},
+        "follow_external": {"type": "boolean", "title": "Follow links to other hosts", "default": False},
+        "options": {"type": "object", "title": "Other options", "properties": {"agent": {"type": "string"}}},
+    },
+    "required": ["root"],
+    "additionalProperties": False,
+}  # fmt: skip
+
+
+@dataclass
+class Action:
+    """One action of a node. `output` is the error document when `status` is failed."""
+
+    name: str = "http.get"
+    args: dict[str, Any] = field(default_factory=dict)
+    output: Any = None
+    seconds: float = 0.4
+    status: str = "succeeded"
+    kind: str = "tool"
+    effect: str = "read"
+    attempts: int = 1
+    summary: str = ""
+    tries: Sequence[tuple[str, str]] = ()
+    is_superseded: bool = False
+
+
+def database_now() -> datetime:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        return cursor.fetchone()[0]
+
+
+def a_person(team: Team, name: str = "ada", role: Role = Role.ADMIN) -> User:
+    user, _ = User.objects.get_or_create(username=name, defaults={"email": f"{name}@example.org"})
+    Membership.objects.update_or_create(team=team, user=user, defaults={"role": role.value})
+    return user
+
+
+def a_team(slug: str = "research") -> Team:
+    return Team.objects.get_or_create(slug=slug, defaults={"name": slug.capitalize()})[0]
+
+
+def an_agent(
+    team: Team, slug: str = "site-research", schema: dict[str, Any] | None = None, program: str = ""
+) -> AgentVersion:
+    """Return the published version of an agent; its code need not be installed unless runs are started."""
+    agent, made = Agent.objects.get_or_create(
+        team=team, slug=slug, defaults={"title": slug, "description": "Crawls a site and writes a report with sources."}
+    )
+    if not made:
+        return AgentVersion.objects.get(agent=agent, number=1)
+    return AgentVersion.objects.create(
+        team=team, agent=agent, number=1, program=program or slug, program_version="1", source_hash="0" * 64,
+        input_schema=CRAWL_SCHEMA if schema is None else schema, published_at=database_now(),
+    )  # fmt: skip
+
+
+def living_system(n_workers: int = 2) -> None:
+    """Insert fresh beats of a clock and of workers."""
+    ClockBeat.objects.create(id=new_id(), host="test", pid=1)
+    for pid in range(n_workers):
+        Worker.objects.create(
+            id=new_id(), host="test", boot_id="", pid_ns="", pid=100 + pid, pid_start=0, queues=["default"]
+        )
+
+
+class RunBuilder:
+    """Builds one run, step by step, along a clock that begins `seconds_ago`."""
+
+    def __init__(
+        self, version: AgentVersion, *, title: str = "Weekly docs review", input: Any = None, seconds_ago: float = 3600.0
+    ) -> None:  # fmt: skip
+        self.version, self.title = version, title
+        self.now = database_now()
+        self.clock = self.created_at = self.now - timedelta(seconds=seconds_ago)
+        self.id: UUID = new_id()
+        self.team_id = version.team_id
+        self.first = encode(input or {"root": "https://docs.example.org/"})
+        self.hash = genesis(self.team_id, self.id, self.first)
+        self.input = input
+        self.head = self.seq = 0
+        self.rows: dict[type, list[Any]] = {
+            model: [] for model in (Step, Outcome, Intent, Attempt, Checkpoint, LogLine)
+        }
+        self.worker_id = new_id()
+
+    def node(
+        self, name: str, *, summary: str = "", delta: Sequence[Any] = (), actions: Sequence[Action] = (),
+        overhead_seconds: float = 0.05, status: str = "succeeded", attempts: int = 1, error_code: str = "",
+        tries: Sequence[tuple[str, str]] = (), logs: Sequence[tuple[str, str]] = (), is_done: bool = True,
+    ) -> int:  # fmt: skip
+        """Add a node with its actions and return its seq; with `is_done=False` only its actions stand."""
+        seq = self._next()
+        began = self.clock
+        for ordinal, action in enumerate(actions):
+            self._action(seq, ordinal, action)
+        self.clock += timedelta(seconds=overhead_seconds)
+        self._tries(seq, tries)
+        self._logs(seq, logs)
+        if not is_done:
+            return seq
+        self._step(
+            seq, name=name, kind="node", status=status, summary=summary, attempts=attempts, error_code=error_code,
+            started_at=began, ended_at=self.clock,
+        )  # fmt: skip
+        if status == "succeeded":
+            self._checkpoint(seq, list(delta))
+        return seq
+
+    def sleep(self, seconds: float) -> None:
+        self.clock += timedelta(seconds=seconds)
+
+    def save(self, *, status: str = "succeeded", **columns: Any) -> Run:
+        steps: list[Step] = self.rows[Step]
+        ended = {} if status in ("running", "queued", "sleeping", "waiting", "paused") else {"ended_at": self.clock}
+        nodes = [s for s in steps if s.kind == "node"]
+        values = {
+            "node": nodes[-1].name if nodes else "plan", "node_seq": nodes[-1].seq if ended and nodes else self.seq + 1,
+            "n_steps": len(steps), "n_retries": sum(s.attempts - 1 for s in steps),
+            "n_failed_steps": sum(s.status == "failed" for s in steps),
+            "started_at": steps[0].started_at if steps else None, **ended, **columns,
+        }  # fmt: skip
+        if status == "running":
+            values.setdefault("worker_id", self.worker_id)
+            values.setdefault("node_at", self.clock)
+        run = Run.objects.create(
+            id=self.id, root_id=self.id, team_id=self.team_id, agent_id=self.version.agent_id,
+            agent_version=self.version, title=self.title, status=status, input=self.first.body,
+            input_codec=self.first.codec, head_hash=self.hash, head_seq=self.head,
+            request_hash=digest(self.input), created_by="ada", **values,
+        )  # fmt: skip
+        Run.objects.filter(pk=run.pk).update(created_at=self.created_at)
+        for model, rows in self.rows.items():
+            model._default_manager.bulk_create(rows, batch_size=2000)  # type: ignore[attr-defined]
+        return Run.objects.get(pk=run.pk)
+
+    def _next(self) -> int:
+        self.seq += 1
+        return self.seq
+
+    def _place(self, seq: int) -> dict[str, Any]:
+        return {"run_id": self.id, "seq": seq, "team_id": self.team_id}
+
+    def _step(self, seq: int, **columns: Any) -> None:
+        self.rows[Step].append(Step(**self._place(seq), epoch=1, worker_id=self.worker_id, **columns))
+
+    def _action(self, parent: int, ordinal: int, action: Action) -> None:
+        seq, began = self._next(), self.clock
+        self.clock += timedelta(seconds=action.seconds)
+        is_open = action.status == "running"
+        self._step(
+            seq, parent_seq=parent, depth=1, ordinal=ordinal, kind=action.kind, name=action.name, effect=action.effect,
+            status=action.status, attempts=action.attempts, summary=action.summary or next(iter(action.args.values()), ""),
+            error_code=action.output.get("code", "") if action.status == "failed" else "", started_at=began,
+            ended_at=None if is_open else self.clock, is_superseded=action.is_superseded,
+        )  # fmt: skip
+        self._outcome(seq, action, is_open=is_open)
+        self._tries(seq, action.tries)
+        if action.effect in ("write", "destructive"):
+            self.rows[Intent].append(Intent(
+                **self._place(seq), tool=action.name, tool_version="1", idempotency_key=f"idem_{self.id.hex}",
+                request_hash=b"0" * 32, token=new_id(), epoch=1, deadline_at=self.clock + timedelta(seconds=60),
+                settled_at=None if is_open else self.clock,
+            ))  # fmt: skip
+
+    def _outcome(self, seq: int, action: Action, *, is_open: bool) -> None:
+        request = encode({"kind": action.kind, "name": action.name, "args": action.args})
+        request_hash = digest([action.kind, action.name, action.args])
+        body = encode(action.output)
+        mac = outcome_mac(self.team_id, self.id, seq, request_hash, body.codec, body.body)
+        filled = {} if is_open else {"body": body.body, "body_codec": body.codec}
+        self.rows[Outcome].append(Outcome(
+            **self._place(seq), request_hash=request_hash, request=request.body, request_codec=request.codec,
+            mac=b"" if is_open else mac, **filled,
+        ))  # fmt: skip
+
+    def _tries(self, seq: int, tries: Sequence[tuple[str, str]]) -> None:
+        for number, (code, message) in enumerate(tries, 1):
+            at = self.clock - timedelta(seconds=len(tries) - number + 1)
+            self.rows[Attempt].append(Attempt(
+                **self._place(seq), number=number, error_code=code, message=message, detail=TRACE, retry_seconds=2.0 * number,
+                started_at=at - timedelta(seconds=1), ended_at=at,
+            ))  # fmt: skip
+
+    def _logs(self, seq: int, logs: Sequence[tuple[str, str]]) -> None:
+        for n, (level, message) in enumerate(logs):
+            self.rows[LogLine].append(LogLine(**self._place(seq), n=n, level=level, message=message, at=self.clock))
+
+    def _checkpoint(self, seq: int, delta: list[Any]) -> None:
+        encoded = encode(delta)
+        link = checkpoint_hash(self.team_id, self.id, seq, self.hash, encoded)
+        self.rows[Checkpoint].append(Checkpoint(
+            **self._place(seq), kind="d", parent_seq=self.head, codec=encoded.codec, body=encoded.body, hash=link
+        ))  # fmt: skip
+        self.head, self.hash = seq, link
+
+
+TRACE = """Traceback (most recent call last):
+  File "runs/tools/http.py", line 88, in get
+    response = client.get(url)
+httpx.ReadTimeout: the server sent nothing for 10 s"""
+
+WORDS = "asyncio contextlib dataclasses decimal enum fractions functools graphlib heapq itertools json logging".split()
+
+
+def page(number: int) -> str:
+    return f"https://docs.example.org/{WORDS[number % len(WORDS)]}.{number}.html"
+
+
+def read_page(builder: RunBuilder, number: int, **action: Any) -> int:
+    """Add one `read` node that fetches a page and notes it in the state."""
+    url = page(number)
+    body = {"status": 200, "title": f"{WORDS[number % len(WORDS)]} — page {number}", "words": 800 + 37 * number % 900}
+    return builder.node(
+        "read", summary=url.rsplit("/", 1)[1], actions=[Action(**{"args": {"url": url}, "output": body, **action})],
+        delta=[["append", "/pages", [body | {"url": url}]], ["set", "/done", number + 1], ["remove", "/todo/0", None]],
+        logs=[("info", f"read {url}")] if number % 10 == 0 else (),
+    )  # fmt: skip
+
+
+def a_crawl(version: AgentVersion, *, n_pages: int = 114, finish: str = "succeeded", **kwargs: Any) -> Run:
+    """A crawl: plan, many pages with retries and one that fails for good, a sleep of a day, a draft, publishing.
+
+    Args:
+        version: of the agent.
+        n_pages: how many `read` nodes.
+        finish: `succeeded`, `failed` (at draft), `running` (in the middle of reading), `sleeping`.
+        kwargs: for RunBuilder.
+    """
+    b = RunBuilder(version, **{"seconds_ago": 2 * 86400.0, "input": {"root": "https://docs.example.org/", "topics": ["asyncio"]}, **kwargs})
+    _plan(b, n_pages)
+    for number in range(n_pages if finish != "running" else n_pages // 2):
+        read_page(b, number, **_luck(number))
+    if finish == "running":
+        return _running(b, n_pages)
+    b.sleep(41 * 3600 + 600)
+    if finish == "sleeping":
+        wake_at = b.now + timedelta(hours=3)
+        return b.save(
+            status="sleeping", node="draft", node_seq=b.seq + 1, wake_at=wake_at, progress_done=n_pages, progress_total=n_pages,
+            waiting_on={"kind": "timer", "seq": b.seq + 1, "text": "draft is due"},
+        )  # fmt: skip
+    return _failed(b, n_pages) if finish == "failed" else _published(b, n_pages)
+
+
+def _plan(b: RunBuilder, n_pages: int) -> None:
+    todo = [page(number) for number in range(n_pages)]
+    listing = Action("sitemap.list", {"root": "https://docs.example.org/"}, todo, 1.7)
+    b.node(
+        "plan", summary=f"{n_pages} pages found under /docs", actions=[listing], logs=[("info", "sitemap read")],
+        delta=[["set", "/todo", todo], ["set", "/pages", []], ["set", "/report", {"status": "none"}]],
+    )  # fmt: skip
+
+
+def _luck(number: int) -> dict[str, Any]:
+    slow = ("http_timeout", "the server sent nothing for 10 s")
+    if number == 61:
+        gone = {"code": "http_timeout", "message": f"{page(61)} sent nothing for 10 s, three times"}
+        return {"status": "failed", "attempts": 3, "seconds": 31.0, "output": gone, "tries": [slow, slow, slow]}
+    if number in (17, 40, 88):
+        return {"attempts": 2, "seconds": 12.0, "tries": [slow]}
+    return {"seconds": 0.3 + (number * 7 % 11) / 10}
+
+
+def _running(b: RunBuilder, n_pages: int) -> Run:
+    b.clock = b.now - timedelta(seconds=4)
+    done = n_pages // 2
+    seq = b.node("read", is_done=False, actions=[
+        Action(args={"url": page(done)}, output={"status": 200}, seconds=1.1),
+        Action("text.summarise", {"sentences": 3}, {"text": "…"}, 0.2, effect="compute"),
+    ])  # fmt: skip
+    return b.save(
+        status="running", node="read", node_seq=seq, node_at=b.now - timedelta(seconds=4), progress_done=done,
+        progress_total=n_pages, progress_note=page(done),
+    )  # fmt: skip
+
+
+def _draft_actions() -> list[Action]:
+    return [
+        Action("text.summarise", {"sentences": 40}, {"text": "The report cites 113 of 114 pages. " * 900}, 41.0, effect="compute"),
+        Action("report.render", {"format": "markdown"}, {"words": 2310}, 3.0, effect="compute"),
+    ]
+
+
+def _failed(b: RunBuilder, n_pages: int) -> Run:
+    message = "the summary has no sentence about 'asyncio', so the report would have no introduction"
+    tries = [("ValueError", message)] * 3
+    seq = b.node(
+        "draft", status="failed", attempts=3, error_code="ValueError", actions=_draft_actions()[:1], tries=tries,
+        summary=message, logs=[("warning", "no sentence about 'asyncio'"), ("error", "giving up")],
+    )  # fmt: skip
+    error = {"code": "ValueError", "type": "ValueError", "message": message, "node": "draft", "seq": seq, "detail": TRACE}
+    return b.save(status="failed", error=error, progress_done=n_pages, progress_total=n_pages, node="draft", node_seq=seq)
+
+
+def _published(b: RunBuilder, n_pages: int) -> Run:
+    b.node(
+        "draft", summary="report.md, 2,310 words, 113 sources", actions=_draft_actions(), overhead_seconds=2.0,
+        delta=[["set", "/report", {"status": "draft", "words": 2310}], ["remove", "/todo", None]],
+    )  # fmt: skip
+    b.node("rest", actions=[Action("sleep", {"seconds": 900}, None, 900.0, kind="wait", effect="", summary="seconds 900")])
+    written = Action(
+        "report.publish", {"path": "/weekly/2026-47.html", "title": "Docs review, week 47"}, {"etag": "a91f", "bytes": 48211},
+        2.2, effect="write",
+    )  # fmt: skip
+    last = b.node(
+        "publish", summary="published at /weekly/2026-47.html", actions=[written],
+        delta=[["set", "/report/status", "ready"], ["merge", "/report", {"sha256": "c1d077ef", "path": "/weekly/2026-47.html"}],
+               ["append", "/messages", ["The report cites 113 of 114 pages;", "legacy.html was skipped after 3 timeouts."]]],
+    )  # fmt: skip
+    output = encode({"report": REPORT, "pages": n_pages, "skipped": [page(61)]})
+    return b.save(
+        output=output.body, output_codec=output.codec, progress_done=n_pages, progress_total=n_pages, node="publish",
+        node_seq=last, cost_microusd=1_490_000,
+    )  # fmt: skip
+
+
+REPORT = """# Docs review, week 47
+
+The crawl read **113 of 114** pages under `docs.example.org`.
+
+## What the pages say
+
+1. *asyncio* is a library to write concurrent code [1].
+2. *contextlib* has utilities for `with` statements [2].
+
+> One page, `legacy.61.html`, did not answer three times and was skipped.
+
+| topic | pages |
+|---|---|
+| asyncio | 10 |
+| decimal | 9 |
+
+## Sources
+
+1. [asyncio](https://docs.example.org/asyncio.0.html)
+2. [contextlib](https://docs.example.org/contextlib.1.html)
+"""
+
+
+def a_long_run(version: AgentVersion, n_steps: int, *, n_names: int = 1) -> Run:
+    """A succeeded run of `n_steps` rows: nodes with one action each, `n_names` different names in turn."""
+    b = RunBuilder(version, title=f"{n_steps} steps", seconds_ago=7200.0)
+    for number in range(n_steps // 2):
+        b.node(f"read{number % n_names or ''}", actions=[Action(args={"url": page(number)}, output={}, seconds=0.2)],
+               delta=[["set", "/done", number]])  # fmt: skip
+    return b.save()
+
+
+HOSTILE = '<script>alert(1)</script><img src=x onerror=alert(2)>"\'\u202egnp.exe\x1b[31mred\u200b'
+
+
+def a_hostile_run(version: AgentVersion) -> Run:
+    """A failed run in which everything that an agent can write is an attack on the page."""
+    b = RunBuilder(version, title=HOSTILE, input={HOSTILE: HOSTILE})
+    bad = Action(HOSTILE[:60], {HOSTILE: HOSTILE}, {"code": HOSTILE[:60], "message": HOSTILE}, status="failed", summary=HOSTILE, tries=[(HOSTILE, HOSTILE)])
+    b.node("plan", summary=HOSTILE, actions=[bad], delta=[["set", "/" + HOSTILE.replace("/", "~1"), {HOSTILE: [HOSTILE]}]],
+           logs=[("info", HOSTILE), (HOSTILE[:10], HOSTILE)])  # fmt: skip
+    seq = b.node(HOSTILE[:90], status="failed", error_code=HOSTILE[:60], tries=[(HOSTILE, HOSTILE)], summary=HOSTILE)
+    output = encode({"report": f"# {HOSTILE}\n\n[x](javascript:alert(3)) ![i](https://evil.example/x.png) {HOSTILE}\n"})
+    error = {"code": HOSTILE, "type": HOSTILE, "message": HOSTILE, "node": HOSTILE, "seq": seq, "detail": HOSTILE}
+    return b.save(
+        status="failed", error=error, progress_note=HOSTILE[:100], end_reason=HOSTILE, ended_by=HOSTILE[:90],
+        waiting_on={"kind": HOSTILE, "text": HOSTILE}, output=output.body, output_codec=output.codec, node=HOSTILE[:90],
+    )  # fmt: skip
