@@ -10,6 +10,8 @@
 | `http_5xx`, `http_408`, `http_425`, `http_429` | the server asks for patience | yes, after `Retry-After` |
 | `http_404`, … | every other error status has the code of its number | no |
 | `http_too_large`, `http_encoding` | more bytes than allowed; compressed although we refused that | no |
+
+Where the request may have been carried out all the same, the error says so (`is_outcome_unknown`).
 """
 
 import contextlib
@@ -66,14 +68,12 @@ def read_body(response: httpx.Response, *, max_bytes: int) -> bytes:
         unfold to any size.
     """
     if response.headers.get("content-encoding", "identity") != "identity":
-        raise ToolError(f"{response.url} answers compressed, unasked", code="http_encoding", retryable=False)
+        raise _answered(f"{response.url} answers compressed, unasked", "http_encoding")
     body = bytearray()
     for chunk in response.iter_raw():
         body += chunk
         if len(body) > max_bytes:
-            raise ToolError(
-                f"{response.url} is larger than {max_bytes:,} bytes", code="http_too_large", retryable=False
-            )
+            raise _answered(f"{response.url} is larger than {max_bytes:,} bytes", "http_too_large")
     return bytes(body)
 
 
@@ -186,12 +186,14 @@ def _explained(url: str) -> Iterator[None]:
         yield
     except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
         raise ToolError(f"{url[:200]!r}: {error}", code="http_url", retryable=False) from error
-    except httpx.TimeoutException as error:
-        raise ToolError(f"{url} did not answer in time", code="http_timeout") from error
-    except httpx.ConnectError as error:
+    except (httpx.ConnectError, httpx.ConnectTimeout) as error:
         raise ToolError(f"{url} cannot be reached: {error}", code="http_connect") from error
+    except httpx.TimeoutException as error:
+        message = f"{url} did not answer in time"
+        raise ToolError(message, code="http_timeout", is_outcome_unknown=True) from error
     except httpx.TransportError as error:
-        raise ToolError(f"the connection to {url} broke: {error}", code="http_protocol") from error
+        message = f"the connection to {url} broke: {error}"
+        raise ToolError(message, code="http_protocol", is_outcome_unknown=True) from error
 
 
 def _check_status(response: httpx.Response) -> None:
@@ -204,7 +206,13 @@ def _check_status(response: httpx.Response) -> None:
         code="http_5xx" if status >= 500 else f"http_{status}",
         retryable=is_patient,
         retry_after_seconds=retry_after_seconds(response.headers) if is_patient else None,
+        is_outcome_unknown=status >= 500,
     )
+
+
+def _answered(message: str, code: str) -> ToolError:
+    """Return the error for an answer that is no use to us, although the other side may have done its work."""
+    return ToolError(message, code=code, retryable=False, is_outcome_unknown=True)
 
 
 def _date(value: str) -> datetime | None:

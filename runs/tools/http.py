@@ -132,4 +132,5 @@ def _json(response: httpx.Response, body: bytes) -> Any:
     try:
         return orjson.loads(body)
     except ValueError as error:
-        raise ToolError(f"{response.url} answers what is not JSON", code="http_protocol") from error
+        message = f"{response.url} answers what is not JSON"
+        raise ToolError(message, code="http_protocol", is_outcome_unknown=True) from error

@@ -325,6 +325,17 @@ def test_a_post_carries_its_idempotency_key(site: DemoSite) -> None:
     assert site.reports.figures()["applied"] == {"idem_1": 1}
 
 
+@pytest.mark.parametrize(
+    ("fault", "is_unknown"),
+    [("cut", True), ("timeout", True), ("malformed", True), ("500", True), ("429", False)],
+)
+def test_a_post_that_may_have_been_carried_out_says_so(fault: str, is_unknown: bool, allow: Any) -> None:
+    with a_site(faults={fault: 1}) as site, pytest.raises(ToolError) as caught:
+        post(allow(f"{site.url}/reports/a"), {"title": "t", "markdown": "m"}, timeout_seconds=0.4)
+
+    assert caught.value.is_outcome_unknown == is_unknown
+
+
 def test_a_post_that_is_refused_says_why(site: DemoSite) -> None:
     with pytest.raises(ToolError, match="422") as caught:
         post(f"{site.url}/reports/a", {"no": "report"})
