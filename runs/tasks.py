@@ -21,10 +21,11 @@ def drain(queue: str) -> None:
 @worker_ready.connect
 def _ready(sender: object = None, **_: object) -> None:
     """Stand ready before the first ticket: registered, beating, and polling slowly in case tickets get lost."""
-    leases.worker().ensure()
     queues = sorted(getattr(getattr(sender, "task_consumer", None), "queues", None) or ["default"], key=str)
     names = [getattr(queue, "name", str(queue)) for queue in queues]
     threading.Thread(target=poll_forever, args=(names,), name="poll", daemon=True).start()
+    # Last, because it fails while the database is away: then the poll registers this worker later.
+    leases.worker().ensure()
 
 
 @worker_process_init.connect
