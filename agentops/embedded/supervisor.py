@@ -75,7 +75,7 @@ class Program:
     command: Sequence[str]
     is_server: bool = False
     stop_signal: str = "TERM"
-    stop_seconds: int = 10
+    stop_seconds: int = 8
     account: Account | None = None
     directory: Path = Path("/")
 
