@@ -5,6 +5,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
+from agentops.accounts.roles import Actor, Scope
 from agentops.common.ids import new_token
 from runs.engine.commands import Command
 from runs.journal.fence import execute
@@ -23,7 +24,8 @@ from runs.program import (
     node,
     tool,
 )
-from tests.ledger import write_entry
+from runs.services.kill_run import kill_run
+from tests.ledger import may_succeed, write_entry
 
 QUICK = RetryPolicy(max_attempts=3, first_seconds=0.01, max_seconds=0.05)
 
@@ -60,6 +62,21 @@ def steals(call: ToolCall, *, entry: str) -> dict[str, Any]:
     """Write to the ledger while another worker takes the run over."""
     execute("UPDATE runs_run SET epoch = epoch + 1 WHERE id = %(id)s", {"id": call.run_id})
     return write_entry(call, entry)
+
+
+@tool("test.kills", effect="destructive", idempotent=False)
+def kills(call: ToolCall, *, entry: str) -> dict[str, Any]:
+    """Write to the ledger while a person kills the run."""
+    kill_run(actor=Actor(call.team_id, None, "Ada", frozenset(Scope)), run_id=call.run_id, reason="now")
+    return write_entry(call, entry)
+
+
+@tool("test.gate", effect="read", retry=QUICK)
+def gate(call: ToolCall) -> str:
+    """Fail until the ledger says otherwise."""
+    if not may_succeed():
+        raise ToolError("closed", code="flaky")
+    return "open"
 
 
 @tool("test.slow", effect="read", retry=QUICK)
@@ -190,6 +207,36 @@ class Gathers(Program):
         return Finish(output=[str(r) if isinstance(r, Exception) else r for r in results])
 
 
+class SecondTry(Program):
+    """Writes, then passes a gate that is closed at first."""
+
+    name = "test-second-try"
+
+    @node(start=True)
+    def work(self, ctx: Context, state: Any) -> Command:
+        written = ctx.tool("test.ledger", entry=state["run"])
+        return Finish(output={"ledger": written, "gate": ctx.tool("test.gate")})
+
+
+@tool("test.nul_write", effect="write")
+def nul_write(call: ToolCall) -> str:
+    """Return text that is hard to store."""
+    return "a\0b"
+
+
+class LogsWrite(Program):
+    """Logs around a write."""
+
+    name = "test-logs-write"
+
+    @node(start=True)
+    def work(self, ctx: Context, state: Any) -> Command:
+        ctx.log("before")
+        ctx.tool("test.nul_write")
+        ctx.log("after")
+        return Finish()
+
+
 class Typed(Program):
     """Leaves a state that fits its schema only from the attempt that the input names on."""
 
@@ -231,6 +278,9 @@ class Misbehaves(Program):
 
     def not_a_command(self, ctx: Context, state: Any) -> Any:
         return "next"
+
+    def exits(self, ctx: Context, state: Any) -> Command:
+        raise SystemExit(3)
 
     def mutates(self, ctx: Context, state: Any) -> Command:
         state["how"] = "changed"

@@ -14,6 +14,7 @@ from runs.engine.tools import ToolCall
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS outside_asked (id bigserial PRIMARY KEY, key text, entry text, at timestamptz DEFAULT now());
 CREATE TABLE IF NOT EXISTS outside_applied (key text PRIMARY KEY, entry text, at timestamptz DEFAULT now());
+CREATE TABLE IF NOT EXISTS outside_gate (is_open bool);
 """
 
 
@@ -31,7 +32,7 @@ def dsn() -> str:
 def create() -> None:
     with psycopg.connect(dsn(), autocommit=True) as connection:
         connection.execute(SCHEMA)
-        connection.execute("TRUNCATE outside_asked, outside_applied")
+        connection.execute("TRUNCATE outside_asked, outside_applied, outside_gate")
 
 
 def write_entry(call: ToolCall, entry: str) -> dict[str, Any]:
@@ -53,6 +54,16 @@ def entries() -> list[tuple[str, int]]:
         return connection.execute(
             "SELECT entry, count(*) FROM outside_applied GROUP BY 1 ORDER BY 1"
         ).fetchall()
+
+
+def allow_success() -> None:
+    with psycopg.connect(dsn(), autocommit=True) as connection:
+        connection.execute("INSERT INTO outside_gate VALUES (true)")
+
+
+def may_succeed() -> bool:
+    with psycopg.connect(dsn(), autocommit=True) as connection:
+        return connection.execute("SELECT 1 FROM outside_gate").fetchone() is not None
 
 
 def n_asked() -> int:

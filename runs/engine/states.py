@@ -34,6 +34,7 @@ class Move(StrEnum):
     PAUSE = "pause"
     RESUME = "resume"
     CANCEL = "cancel"
+    KILL = "kill"
     EXPIRE = "expire"
     RETRY = "retry"
 
@@ -56,6 +57,7 @@ MOVES: dict[Move, tuple[frozenset[RunStatus], RunStatus]] = {
     Move.PAUSE: (OPEN - {S.PAUSED}, S.PAUSED),
     Move.RESUME: (frozenset({S.PAUSED}), S.QUEUED),
     Move.CANCEL: (OPEN, S.CANCELLED),
+    Move.KILL: (OPEN, S.CANCELLED),
     Move.EXPIRE: (OPEN, S.EXPIRED),
     Move.RETRY: (frozenset({S.FAILED}), S.QUEUED),
 }

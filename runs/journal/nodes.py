@@ -13,7 +13,7 @@ from runs.checkpoints.segments import Segment, Tail
 from runs.engine.updates import Delta
 from runs.journal.fence import Lease, Row, execute, fenced, persist
 from runs.journal.pending import Pending
-from runs.journal.statements import CONFIRM_ATTEMPT, CONFIRM_STEP, statement
+from runs.journal.statements import CLOSE_OPEN_STEPS, CONFIRM_ATTEMPT, CONFIRM_STEP, statement
 
 
 @dataclass(slots=True)
@@ -152,6 +152,11 @@ def end_cancelled(lease: Lease) -> None:
     persist(lambda: execute(_CANCELLED, _fence(lease)))
 
 
+def pause_asked(lease: Lease) -> None:
+    """Pause the run, as was asked for while it ran."""
+    persist(lambda: execute(_PAUSE_ASKED, _fence(lease)))
+
+
 def pause(lease: Lease, *, kind: str, text: str) -> None:
     """Pause the run with the reason that people read."""
     params = _fence(lease) | {"waiting_on": json.dumps({"kind": kind, "text": text})}
@@ -161,8 +166,13 @@ def pause(lease: Lease, *, kind: str, text: str) -> None:
 _GUARD = "WHERE id = %(run_id)s AND epoch = %(epoch)s AND status = 'running'"
 _RELEASE = f"UPDATE runs_run SET status = 'queued', worker_id = NULL, queued_at = clock_timestamp() {_GUARD}"
 _CANCELLED = (
-    "UPDATE runs_run SET status = 'cancelled', worker_id = NULL, health = '{}', waiting_on = NULL, control = '',"
-    f" ended_at = clock_timestamp() {_GUARD} AND control = 'cancel'"
+    "WITH r AS (UPDATE runs_run SET status = 'cancelled', worker_id = NULL, health = '{}', waiting_on = NULL,"
+    f" control = '', ended_at = clock_timestamp() {_GUARD} AND control = 'cancel' RETURNING id, true AS is_ended),"
+    f" s AS ({CLOSE_OPEN_STEPS}) SELECT id FROM r"
+)
+_PAUSE_ASKED = (
+    "UPDATE runs_run SET status = 'paused', paused_from = 'queued', control = '', worker_id = NULL, waiting_on = NULL"
+    f" {_GUARD} AND control = 'pause'"
 )
 _PAUSED = (
     "UPDATE runs_run SET status = 'paused', paused_from = 'queued', worker_id = NULL,"

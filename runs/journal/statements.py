@@ -24,11 +24,11 @@ GUARDS = {
     "count": f"UPDATE runs_run SET {_COUNTERS} {_WHERE} {_RETURNING}",
     "goto": (
         "UPDATE runs_run SET head_seq = %(seq)s, head_hash = %(hash)s, node = %(next_node)s, node_seq = %(next_seq)s, "
-        f"node_attempt = 1, node_at = clock_timestamp(), {_COUNTERS} {_WHERE} AND node_seq = %(seq)s {_RETURNING}"
+        f"node_attempt = 1, attempts_before = 0, node_at = clock_timestamp(), {_COUNTERS} {_WHERE} AND node_seq = %(seq)s {_RETURNING}"
     ),
     "goto_sleep": (
         "UPDATE runs_run SET head_seq = %(seq)s, head_hash = %(hash)s, node = %(next_node)s, node_seq = %(next_seq)s, "
-        "node_attempt = 1, node_at = NULL, status = 'sleeping', "
+        "node_attempt = 1, attempts_before = 0, node_at = NULL, status = 'sleeping', "
         "wake_at = clock_timestamp() + make_interval(secs => %(wake_seconds)s), waiting_on = %(waiting_on)s::jsonb, "
         f"{_LEAVE}, {_COUNTERS} {_WHERE} AND node_seq = %(seq)s {_RETURNING}"
     ),
@@ -131,15 +131,23 @@ ARMS = {
         " SELECT %(run_id)s, a.seq, a.number, r.team_id, a.error_code, a.message, a.detail, a.retry_seconds, %(worker_id)s,"
         " clock_timestamp() - make_interval(secs => a.began_seconds), clock_timestamp() - make_interval(secs => a.ended_seconds)"
         " FROM r, jsonb_to_recordset(%(attempt_rows)s::jsonb) AS a(seq bigint, number int, error_code text, message text,"
-        " detail text, retry_seconds float8, began_seconds float8, ended_seconds float8)"
+        " detail text, retry_seconds float8, began_seconds float8, ended_seconds float8) ON CONFLICT DO NOTHING"
     ),
     "logs": (
         "INSERT INTO runs_logline (run_id, seq, n, team_id, level, message, at)"
-        " SELECT %(run_id)s, %(seq)s, l.n, r.team_id, l.level, l.message, clock_timestamp() - make_interval(secs => l.ago_seconds)"
+        " SELECT %(run_id)s, %(seq)s, l.n + coalesce((SELECT max(n) FROM runs_logline WHERE run_id = %(run_id)s"
+        " AND seq = %(seq)s), 0), r.team_id, l.level, l.message, clock_timestamp() - make_interval(secs => l.ago_seconds)"
         " FROM r, jsonb_to_recordset(%(log_rows)s::jsonb) AS l(n int, level text, message text, ago_seconds float8)"
     ),
 }
 
+# What becomes of the open steps of a run that a person ends: a write in flight may have happened.
+CLOSE_OPEN_STEPS = """
+UPDATE runs_step s SET ended_at = clock_timestamp(), status = CASE WHEN EXISTS (
+    SELECT 1 FROM runs_intent i WHERE i.run_id = s.run_id AND i.seq = s.seq AND i.settled_at IS NULL
+    AND i.calls > s.attempts) THEN 'unknown' ELSE 'cancelled' END
+FROM r WHERE s.run_id = r.id AND s.status = 'running' AND r.is_ended
+"""
 CONFIRM_LEASE = (
     "SELECT r.team_id, r.control, r.node_at::text FROM runs_run r"
     " WHERE id = %(run_id)s AND epoch = %(epoch)s AND status = 'running' FOR SHARE"

@@ -51,6 +51,7 @@ class Run(models.Model):
     node = models.CharField(max_length=100)
     node_seq = models.BigIntegerField(default=1)
     node_attempt = models.IntegerField(default=1)
+    attempts_before = models.IntegerField(default=0)
     node_at = models.DateTimeField(null=True)
 
     progress_done = models.BigIntegerField(null=True)
@@ -99,6 +100,7 @@ class Run(models.Model):
                 fields=["queue", "-priority", "queued_at"], name="run_claim", condition=Q(status="queued")
             ),
             models.Index(fields=["wake_at"], name="run_due", condition=Q(status="sleeping")),
+            models.Index(fields=["deadline_at"], name="run_deadline", condition=Q(ended_at__isnull=True)),
             models.Index(fields=["worker_id"], name="run_leased", condition=Q(status="running")),
             models.Index(fields=["team", "-created_at", "-id"], name="run_list"),
             models.Index(fields=["team", "status", "-created_at", "-id"], name="run_list_status"),

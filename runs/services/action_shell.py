@@ -66,7 +66,7 @@ class ActionShell:
         self.lease, self.place, self.pending, self.clock = lease, place, pending, clock
         self.journal = ActionJournal(lease, place, pending)
         self.first_failed: int | None = None
-        self._is_cancelled = False
+        self._control = ""
 
     def perform(self, actions: Sequence[Execute], max_parallel: int) -> list[Recorded]:
         """Do the actions, record their outcomes, and return them in order; see runs.engine.context.Shell."""
@@ -173,9 +173,7 @@ class ActionShell:
 
     def _leave_when_needed(self, opened: list[Open]) -> None:
         """Let the run wait for everything that is still open, once (PROTOCOL 11, 17)."""
-        if self._is_cancelled:
-            nodes.end_cancelled(self.lease)
-            raise Cancelled
+        self._leave_when_asked()
         if not opened:
             return
         opened.sort(key=lambda found: (not (found.is_unknown and found.seconds <= 0), found.seconds))
@@ -201,7 +199,16 @@ class ActionShell:
             )
 
     def _heed(self, control: str) -> None:
-        self._is_cancelled = self._is_cancelled or control == "cancel"
+        self._control = control or self._control
+
+    def _leave_when_asked(self) -> None:
+        """End or pause the run when a person has asked for that, now that all that began is recorded."""
+        if self._control == "cancel":
+            nodes.end_cancelled(self.lease)
+            raise Cancelled
+        if self._control == "pause":
+            nodes.pause_asked(self.lease)
+            raise SliceOver
 
 
 def _reason(entry: Entry) -> str:

@@ -21,6 +21,7 @@ from runs.engine.program import Program
 from runs.engine.updates import apply_delta
 from runs.journal import actions, nodes
 from runs.journal.actions import Place
+from runs.journal.fence import Lease
 from runs.journal.pending import Pending, now_seconds
 from runs.leases import Claimed
 from runs.models import Run
@@ -33,6 +34,8 @@ from runs.services.versions import program_of
 
 logger = logging.getLogger(__name__)
 _cache = StateCache()
+
+BROKEN_SLICE_PAUSE_SECONDS = 5.0
 
 
 def advance(claimed: Claimed, *, stopping: Any = None) -> None:
@@ -49,7 +52,18 @@ def advance(claimed: Claimed, *, stopping: Any = None) -> None:
         flag_integrity(run_id=error.run_id, text=str(error), last_good_seq=error.last_good_seq)
     except ProgramError as error:
         nodes.pause(claimed.lease, kind="program_changed", text=str(error))
+    except Exception as error:
+        logger.exception("run %s: the slice broke off", claimed.lease.run_id)
+        _come_back_later(claimed.lease, error)
     broadcasts.hint(claimed.lease.team_id, claimed.lease.run_id)
+
+
+def _come_back_later(lease: Lease, error: Exception) -> None:
+    """Let another slice try, after a pause: an error of ours must neither hold the run for ever nor spin."""
+    text = f"the runtime met an error and tries again: {error}"[:300]
+    nodes.sleep(
+        lease, BROKEN_SLICE_PAUSE_SECONDS, waiting_on={"kind": "retry", "text": text}, pending=Pending()
+    )
 
 
 class Slice:
@@ -60,20 +74,19 @@ class Slice:
         self.clock = SliceClock(claimed.database_epoch_seconds, is_stopping=stopping)
         self.pending = Pending()
         self.claimed = claimed
+        self.attempts_before = claimed.attempts_before
         self.agent, program_name = program_of(claimed.agent_version_id)
         self.program: Program = get_program(program_name)()
 
     def run(self) -> None:
-        if self.at.control == "cancel":
-            self._cancel()
+        self._heed_control()
         self.built: Rebuilt = _cache.take(self.lease.run_id, self.at.head_hash) or _rebuilt(self.claimed)
         recorded, next_seq = self._recorded()
         while True:
             next_seq = self._node(recorded, next_seq)
             recorded = []
             broadcasts.hint(self.lease.team_id, self.lease.run_id)
-            if self.at.control == "cancel":
-                self._cancel()
+            self._heed_control()
             if self.clock.is_over():
                 self._keep_state()
                 nodes.release(self.lease)
@@ -97,7 +110,9 @@ class Slice:
         try:
             command = self._asked(context)
             self._commit(command, journal)
-        except Exception as error:  # noqa: BLE001 -- the boundary: whatever an agent raises is recorded
+        except ControlSignal:
+            raise
+        except BaseException as error:  # noqa: BLE001 -- the boundary: whatever an agent raises, even SystemExit
             self._failed(error, shell, journal, began)
         self.clock.n_done += 1
         return journal.next_seq
@@ -143,15 +158,17 @@ class Slice:
             raise SliceOver
         assert isinstance(command, Goto)
         nodes.commit_goto(self.lease, self.at, done, node=command.node, next_seq=seq, pending=pending)
+        self.attempts_before = 0
         if done.segment is not None:
             self.built.tail.start_over(self.at.head_seq, self.at.head_hash)
 
-    def _failed(self, error: Exception, shell: ActionShell, journal: NodeJournal, began: float) -> None:
+    def _failed(self, error: BaseException, shell: ActionShell, journal: NodeJournal, began: float) -> None:
         """Record the failed attempt: another one later, or the end of the run."""
         policy = self.program.nodes[self.at.node].retry
         is_final = isinstance(error, _FINAL) and not getattr(error, "retryable", False)
         jitter = random.random()  # noqa: S311 -- jitter
-        delay_seconds = None if is_final else policy.delay_seconds(self.at.node_attempt, jitter)
+        tries = self.at.node_attempt - self.attempts_before
+        delay_seconds = None if is_final else policy.delay_seconds(tries, jitter)
         document = self._document(error)
         self.pending.attempt(
             attempt_row(self.at.node_seq, self.at.node_attempt, document, began, delay_seconds)
@@ -175,7 +192,7 @@ class Slice:
         )
         raise SliceOver
 
-    def _document(self, error: Exception) -> JsonObject:
+    def _document(self, error: BaseException) -> JsonObject:
         return error_document(error) | {
             "node": self.at.node,
             "seq": self.at.node_seq,
@@ -185,9 +202,14 @@ class Slice:
     def _keep_state(self) -> None:
         _cache.put(self.lease.run_id, self.at.head_hash, self.built)
 
-    def _cancel(self) -> None:
-        nodes.end_cancelled(self.lease)
-        raise Cancelled
+    def _heed_control(self) -> None:
+        """End or pause the run when a person has asked for that."""
+        if self.at.control == "cancel":
+            nodes.end_cancelled(self.lease)
+            raise Cancelled
+        if self.at.control == "pause":
+            nodes.pause_asked(self.lease)
+            raise SliceOver
 
 
 class AgentFailedError(Exception):

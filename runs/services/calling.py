@@ -15,6 +15,7 @@ from agentops.common.conf import conf
 from agentops.common.errors import TooLargeError
 from agentops.common.types import JsonObject, JsonValue
 from runs.checkpoints.codec import encode_capped
+from runs.engine.control import ControlSignal
 from runs.engine.errors import ToolError
 from runs.engine.tools import ToolCall, ToolSpec
 from runs.journal.pending import now_seconds
@@ -48,7 +49,9 @@ def call_tool(
         began = now_seconds()
         try:
             tried.output = _once(spec, args, call, tried)
-        except Exception as error:  # noqa: BLE001 -- the boundary: whatever a tool raises is recorded
+        except ControlSignal:
+            raise
+        except BaseException as error:  # noqa: BLE001 -- the boundary: whatever a tool raises, even SystemExit
             delay_seconds = _note_failure(tried, spec, error, call.seq, began)
         else:
             tried.error = None
@@ -94,7 +97,7 @@ def _once(spec: ToolSpec, args: JsonObject, call: ToolCall, tried: Tried) -> Jso
     return output
 
 
-def _note_failure(tried: Tried, spec: ToolSpec, error: Exception, seq: int, began: float) -> float | None:
+def _note_failure(tried: Tried, spec: ToolSpec, error: BaseException, seq: int, began: float) -> float | None:
     """Keep the failed attempt; return how long to wait before the next, or None when there is none."""
     tried.error = error_document(error)
     tried.is_unknown = _is_unknown(spec, error)
@@ -103,14 +106,14 @@ def _note_failure(tried: Tried, spec: ToolSpec, error: Exception, seq: int, bega
     return delay_seconds
 
 
-def _is_unknown(spec: ToolSpec, error: Exception) -> bool:
+def _is_unknown(spec: ToolSpec, error: BaseException) -> bool:
     """Return whether a write that must not be repeated may have happened all the same."""
     if not spec.effect.is_write or spec.idempotent:
         return False
     return not isinstance(error, ToolError) or error.is_outcome_unknown
 
 
-def _delay(spec: ToolSpec, number: int, error: Exception) -> float | None:
+def _delay(spec: ToolSpec, number: int, error: BaseException) -> float | None:
     if isinstance(error, NotJsonError | TooLargeError):
         return None
     if isinstance(error, ToolError) and not error.retryable:

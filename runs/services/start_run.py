@@ -82,6 +82,7 @@ def start_run(  # noqa: PLR0913 -- the fields of the contract's request, keyword
     Transaction: opens one, for the INSERT alone; worker and pages are told after it.
     """
     actor.require(Scope.RUN)
+    deadline = _utc(deadline)
     request = _Request(
         agent=agent,
         input=_cleaned(input),
@@ -90,7 +91,7 @@ def start_run(  # noqa: PLR0913 -- the fields of the contract's request, keyword
         tags=list(tags),
         batch_id=batch_id,
         title=title,
-        deadline=_utc(deadline),
+        deadline=deadline.isoformat() if deadline else None,
     )
     _check(request, idempotency_key)
     earlier = _earlier(actor, idempotency_key) if idempotency_key else None
@@ -208,12 +209,15 @@ def _cleaned(value: Any) -> JsonValue:
         raise _misfit(error.pointer, error.reason, what="the input") from error
 
 
-def _utc(deadline: datetime | None) -> str | None:
+def _utc(deadline: datetime | None) -> datetime | None:
     if deadline is None:
         return None
     if deadline.tzinfo is None:
         raise _misfit("/deadline", "needs a time zone, such as 2026-01-31T12:00:00Z")
-    return deadline.astimezone(UTC).isoformat()
+    try:
+        return deadline.astimezone(UTC)
+    except OverflowError:
+        raise _misfit("/deadline", "is not between the years 1 and 9999") from None
 
 
 def _check_text(pointer: str, text: str, max_characters: int) -> None:

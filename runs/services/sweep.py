@@ -10,6 +10,7 @@ from agentops.common.conf import conf
 from runs import dispatch
 from runs.beater import process_start
 from runs.journal.fence import query
+from runs.journal.statements import CLOSE_OPEN_STEPS
 from runs.leases import this_host
 
 WAKE_BATCH = 1000
@@ -38,6 +39,17 @@ WHERE r.status = 'running' AND NOT EXISTS (
     SELECT 1 FROM runs_worker w WHERE w.id = r.worker_id AND w.dead_at IS NULL)
 RETURNING r.queue
 """
+_EXPIRE = f"""
+WITH r AS (
+    UPDATE runs_run SET status = 'expired', epoch = epoch + 1, worker_id = NULL, control = '', health = '{{}}',
+        wake_at = NULL, waiting_on = NULL, ended_at = clock_timestamp(), ended_by = 'the clock',
+        end_reason = 'its deadline has passed'
+    WHERE id = ANY(ARRAY(SELECT id FROM runs_run WHERE ended_at IS NULL AND deadline_at <= clock_timestamp()
+                         ORDER BY deadline_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
+    RETURNING id, true AS is_ended),
+s AS ({CLOSE_OPEN_STEPS})
+SELECT id FROM r
+"""  # noqa: S608 -- put together from constants
 _QUEUED = "SELECT DISTINCT queue FROM runs_run WHERE status = 'queued'"
 _FORGET = "DELETE FROM runs_worker WHERE dead_at < clock_timestamp() - interval '1 day' RETURNING id"
 _UPTIME = "SELECT extract(epoch from clock_timestamp() - pg_postmaster_start_time())::float8"
@@ -72,6 +84,11 @@ def wake_due() -> int:
         n_woken += len(rows)
         if len(rows) < WAKE_BATCH:
             return n_woken
+
+
+def expire_overdue() -> int:
+    """End the open runs whose deadline has passed; whoever executes one loses the lease. Returns how many."""
+    return len(query(_EXPIRE, {"limit": WAKE_BATCH}))
 
 
 def bury_neighbours() -> int:

@@ -34,6 +34,7 @@ class Clock:
         """Fire what is due, find what was lost, and beat."""
         began = time.monotonic()
         sweep.wake_due()
+        sweep.expire_overdue()
         if sweep.bury_neighbours() + self._bury_silent(began):
             logger.warning("a worker died; its runs go on elsewhere")
         sweep.requeue_orphans()

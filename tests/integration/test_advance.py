@@ -131,6 +131,7 @@ def test_a_long_wait_before_the_next_attempt_frees_the_worker() -> None:
         ("bad_node", "command_invalid", "goes to 'elsewhere'"),
         ("not_a_command", "command_invalid", "returned str"),
         ("mutates", "TypeError", "state is read-only"),
+        ("exits", "3", "3"),
     ],
 )
 def test_a_node_that_misbehaves_fails_the_run_with_a_sentence(how: str, code: str, words: str) -> None:
@@ -212,6 +213,21 @@ def test_a_run_whose_lease_moved_on_writes_nothing_more() -> None:
     advance(fresh)
     run.refresh_from_db()
     assert run.status == "succeeded"
+
+
+def test_lines_logged_before_and_during_a_write_are_all_kept() -> None:
+    run = drive(a_run("test-logs-write", {}))
+    assert run.status == "succeeded"
+    messages = list(LogLine.objects.filter(run=run).order_by("at").values_list("message", flat=True))
+    assert messages == ["before", "test.nul_write: replaced 1 characters that cannot be stored", "after"]
+
+
+def test_an_error_of_the_runtime_itself_does_not_hold_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = a_run("test-steps", {"n": 1})
+    monkeypatch.setattr("runs.services.advance.program_of", lambda _: 1 / 0)
+    advance(claim(a_worker()))
+    run.refresh_from_db()
+    assert (run.status, run.waiting_on["kind"]) == ("sleeping", "retry")
 
 
 def test_a_cancel_is_seen_at_the_next_commit() -> None:
