@@ -3,15 +3,15 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.db import connection
 
 T = TypeVar("T")
 
 
-def at_once(action: Callable[[], T], *, times: int = 6) -> list[T]:
-    """Return what each of `times` threads got that began `action` together.
+def at_once(action: Callable[..., T], *arguments: Any, times: int = 6) -> list[T]:
+    """Return what each of `times` threads got that began `action(*arguments)` together.
 
     Raises: what an action raised.
     """
@@ -21,7 +21,7 @@ def at_once(action: Callable[[], T], *, times: int = 6) -> list[T]:
         try:
             connection.ensure_connection()
             barrier.wait(timeout=10)
-            return action()
+            return action(*arguments)
         finally:
             connection.close()
 

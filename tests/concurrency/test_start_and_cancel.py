@@ -1,5 +1,9 @@
 """Starting and cancelling when several people or programs do it at the same moment."""
 
+from collections.abc import Callable, Iterator
+from functools import partial
+from uuid import UUID
+
 import pytest
 
 from agentops.common.errors import IdempotencyConflictError
@@ -18,7 +22,7 @@ def test_one_key_makes_one_run_however_many_send_it(world: World) -> None:
     for round_ in range(8):
         key = f"key-{round_}"
         found = at_once(
-            lambda key=key: start_run(actor=ada, agent="test-steps", input={"n": 1}, idempotency_key=key)
+            partial(start_run, actor=ada, agent="test-steps", input={"n": 1}, idempotency_key=key)
         )
         assert [is_new for _, is_new in found].count(True) == 1
         assert len({run.id for run, _ in found}) == 1
@@ -46,15 +50,19 @@ def test_a_cancel_that_races_a_claim_always_takes(world: World) -> None:
     ada, worker = actor(world.ada), a_worker()
     for _ in range(10):
         run, _ = start_run(actor=ada, agent="test-steps", input={"n": 1})
-        turns = iter([lambda run=run: cancel_run(actor=ada, run_id=run.id), lambda: claim_if_any(worker)])
-        at_once(lambda turns=turns: next(turns)(), times=2)
+        turns = iter([partial(cancel_run, actor=ada, run_id=run.id), partial(claim_if_any, worker)])
+        at_once(take_turn, turns, times=2)
         run.refresh_from_db()
         assert (run.status, run.control) in {("cancelled", ""), ("running", "cancel")}
         Run.objects.filter(id=run.id).update(status="cancelled", worker_id=None)
 
 
-def claim_if_any(worker: object) -> None:
+def take_turn(turns: Iterator[Callable[[], object]]) -> None:
+    next(turns)()
+
+
+def claim_if_any(worker: UUID) -> None:
     try:
-        claim(worker)  # type: ignore[arg-type]
+        claim(worker)
     except ValueError:
         return

@@ -1,0 +1,63 @@
+"""The OpenAPI document tells what works, and its page needs nothing from outside."""
+
+import re
+from typing import Any
+
+import pytest
+from django.test import Client
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def document() -> dict[str, Any]:
+    found: dict[str, Any] = Client().get("/api/v1/openapi.json").json()
+    return found
+
+
+def test_it_lists_the_calls_that_work(document: dict[str, Any]) -> None:
+    calls = {(method, path) for path, methods in document["paths"].items() for method in methods}
+    assert calls == {
+        ("post", "/api/v1/runs"),
+        ("get", "/api/v1/runs"),
+        ("get", "/api/v1/runs/{run_id}"),
+        ("get", "/api/v1/runs/{run_id}/output"),
+        ("get", "/api/v1/runs/{run_id}/steps"),
+        ("get", "/api/v1/runs/{run_id}/steps/{seq}"),
+        ("get", "/api/v1/runs/{run_id}/checkpoints"),
+        ("get", "/api/v1/runs/{run_id}/checkpoints/{seq}"),
+        ("get", "/api/v1/runs/{run_id}/diff"),
+        ("post", "/api/v1/runs/{run_id}/cancel"),
+        ("get", "/api/v1/agents"),
+        ("get", "/api/v1/agents/{slug}"),
+    }
+
+
+def test_members_that_do_not_work_yet_are_not_offered(document: dict[str, Any]) -> None:
+    offered = document["components"]["schemas"]["StartRunIn"]["properties"]
+    assert "agent" in offered
+    assert not {"budget", "callback_url", "parent"} & set(offered)
+
+
+def test_every_call_says_how_errors_look_and_who_may_call(document: dict[str, Any]) -> None:
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            assert "application/problem+json" in operation["responses"]["default"]["content"]
+            assert operation["security"]
+            assert operation["summary"]
+
+
+def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    for name in re.findall(r"#/components/schemas/(\w+)", str(document)):
+        assert name in schemas
+
+
+def test_its_page_loads_nothing_from_outside_and_holds_no_script() -> None:
+    answer = Client().get("/api/v1/docs")
+    assert answer.status_code == 200
+    page = answer.content.decode()
+    assert not re.search(r'(src|href)="(https?:)?//', page)
+    scripts = re.findall(r"<script([^>]*)>", page)
+    assert all("src=" in script or 'type="application/json"' in script for script in scripts)
+    assert "script-src 'self'" in answer["Content-Security-Policy"]
