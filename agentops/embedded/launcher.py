@@ -195,7 +195,9 @@ def _start_servers(run: _Run, supervisor: Supervisor) -> None:
         plan.postgres.ensure_database()
     if plan.redis:
         _wait_for(supervisor, "redis", plan.redis.accepts, plan.home)
-    plan.check()
+    if not (plan.postgres and plan.redis):
+        run.say("looking for your own servers")
+        plan.check()
 
 
 def _wait_for(supervisor: Supervisor, name: str, accepts: Callable[[], bool], home: Home) -> None:
