@@ -165,9 +165,10 @@ class ProductPlan:
             ]
         commands["clock"] = _manage("clock")
         if self._has_demo and "DEMO_SITE_URL" not in self._settings:
-            commands["demo-site"] = _manage(
-                "demo_site", "--port", str(urlsplit(environment["DEMO_SITE_URL"]).port)
-            )
+            port = str(urlsplit(environment["DEMO_SITE_URL"]).port)
+            # With the ledger, published reports are still there after the next start.
+            ledger = str(self.home.root / "demo-site.jsonl")
+            commands["demo-site"] = _manage("demo_site", "--port", port, "--ledger", ledger)
         return [Program(name, command, directory=PROJECT) for name, command in commands.items()]
 
     def _announcement(
