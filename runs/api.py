@@ -1,5 +1,6 @@
 """The calls of the API about runs and agents: parse, ask one service or selector, answer."""
 
+from collections.abc import Callable
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from agentops.accounts.roles import Actor
 from agentops.common.errors import BadRequestError
 from runs import schemas
 from runs.checkpoints.codec import decode
+from runs.models import Run
 from runs.presenters import wire
 from runs.selectors import (
     after_of,
@@ -24,6 +26,11 @@ from runs.selectors import (
     versions_for,
 )
 from runs.services.cancel_run import cancel_run
+from runs.services.kill_run import kill_run
+from runs.services.pause_run import pause_run
+from runs.services.resolve_step import resolve_step
+from runs.services.resume_run import resume_run
+from runs.services.retry_run import retry_run
 from runs.services.start_run import start_run
 
 router = Router(tags=["runs"])
@@ -127,11 +134,37 @@ def diff(request: HttpRequest, run_id: UUID, filters: Query[schemas.DiffIn]) -> 
     )
 
 
-@router.post("/{uuid:run_id}/cancel", response={202: schemas.RunOut}, operation_id="cancel_run")
-def cancel(request: HttpRequest, run_id: UUID, payload: schemas.CancelIn) -> Status[schemas.RunOut]:
-    """Cancel a run: at once, or at its next commit where a worker holds it."""
-    run = cancel_run(actor=_actor(request), run_id=run_id, reason=payload.reason)
-    return Status(202, wire.run_detail(run))
+@router.post(
+    "/{uuid:run_id}/steps/{int:seq}/resolve", response={202: schemas.RunOut}, operation_id="resolve_step"
+)
+def resolve(
+    request: HttpRequest, run_id: UUID, seq: int, payload: schemas.ResolveIn
+) -> Status[schemas.RunOut]:
+    """Answer what nobody knows: whether a write happened whose outcome was lost."""
+    resolve_step(actor=_actor(request), run_id=run_id, seq=seq, **payload.model_dump())
+    return Status(202, wire.run_detail(run_for(_actor(request), run_id)))
+
+
+def _verb(service: Callable[..., Run]) -> Callable[..., Status[schemas.RunOut]]:
+    """Return the call that does with a run what `service` does."""
+
+    def call(request: HttpRequest, run_id: UUID, payload: schemas.ReasonIn) -> Status[schemas.RunOut]:
+        return Status(
+            202, wire.run_detail(service(actor=_actor(request), run_id=run_id, reason=payload.reason))
+        )
+
+    return call
+
+
+for verb, service, summary in (
+    ("pause", pause_run, "Pause a run, at its next commit where a worker holds it"),
+    ("resume", resume_run, "Let a paused run go on"),
+    ("cancel", cancel_run, "Cancel a run, at its next commit where a worker holds it"),
+    ("kill", kill_run, "End a run now, whoever holds it"),
+    ("retry", retry_run, "Try a failed run again at the node that failed"),
+):
+    path, answer = f"/{{uuid:run_id}}/{verb}", {202: schemas.RunOut}
+    router.post(path, response=answer, operation_id=f"{verb}_run", summary=summary)(_verb(service))
 
 
 @agents_router.get("", response=schemas.AgentPageOut, operation_id="list_agents")

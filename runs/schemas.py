@@ -53,8 +53,17 @@ class StartRunIn(_In):
     parent: NotYet = None
 
 
-class CancelIn(_In):
+class ReasonIn(_In):
     reason: str = Field("", description="Why; shown on the run's page.")
+
+
+class ResolveIn(_In):
+    """What a person found out about a write whose outcome was lost."""
+
+    outcome: Literal["ran", "did_not_run", "run_again"]
+    output: Any = Field(None, description="What it returned, when it ran.")
+    reason: str = Field(description="How you know.")
+    version: Annotated[int, Field(strict=True)] = Field(description="`epoch` of the run as you saw it.")
 
 
 class PageIn(_In):
@@ -145,8 +154,10 @@ class RunOut(RunRowOut):
     error: dict[str, Any] | None
     output: Any = Field(description="Null also when it is longer than 1 MiB; then `output_url` has it.")
     output_url: str | None
-    ended_by: str
+    ended_by: str = Field(description="Who paused, cancelled or killed it.")
     end_reason: str
+    epoch: int = Field(description="Counts changes of hands; a form sends it back to say what it saw.")
+    legal: list[str] = Field(description="The verbs that may be used on the run now.")
 
 
 class StepRowOut(BaseModel):

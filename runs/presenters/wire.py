@@ -12,6 +12,7 @@ from runs.engine.states import RunStatus
 from runs.models import Agent, AgentVersion, Run, Step
 from runs.selectors.checkpoints import CheckpointRow
 from runs.selectors.steps import StepDetail
+from runs.services.control import possible_verbs
 
 
 def run_url(run: Run) -> str:
@@ -39,6 +40,8 @@ def run_detail(run: Run) -> schemas.RunOut:
         output_url=f"{run_url(run)}/output" if is_long else None,
         ended_by=run.ended_by,
         end_reason=run.end_reason,
+        epoch=run.epoch,
+        legal=possible_verbs(run),
     )
 
 

@@ -282,3 +282,23 @@ def test_agents_page_by_cursor(ada: Client) -> None:
     page = ada.get("/api/v1/agents?limit=2").json()
     rest = ada.get(f"/api/v1/agents?cursor={page['next_cursor']}").json()
     assert [agent["slug"] for agent in page["items"] + rest["items"]] == everything
+
+
+def test_the_verbs_lead_where_the_table_of_moves_says(world: World, ada: Client) -> None:
+    def use(verb: str, run: Run) -> Any:
+        return ada.post(f"{RUNS}/{run.id}/{verb}", {"reason": "why"}, content_type="application/json")
+
+    run = a_run(world)
+    assert use("pause", run).json()["status"] == "paused"
+    assert use("resume", run).json()["status"] == "queued"
+    assert use("kill", run).json()["status"] == "cancelled"
+    assert (use("retry", run).status_code, use("retry", run).json()["legal"]) == (409, [])
+    failed = drive(a_run(world, "test-misbehaves", {"how": "fails"}))
+    assert use("retry", failed).json()["status"] == "queued"
+
+
+def test_an_answer_about_a_step_that_nobody_asks_about_is_409(world: World, ada: Client) -> None:
+    run = drive(a_run(world))
+    answer = {"outcome": "ran", "reason": "seen", "version": run.epoch}
+    got = ada.post(f"{RUNS}/{run.id}/steps/1/resolve", answer, content_type="application/json")
+    assert (got.status_code, got.json()["code"]) == (409, "illegal_move")

@@ -1,0 +1,89 @@
+"""`manage.py create_token`, `start_run` and `runs`."""
+
+from io import StringIO
+from threading import Thread
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test import Client
+
+from runs.models import Run
+from tests.personas import World
+from tests.runs import drive
+
+pytestmark = pytest.mark.django_db
+
+
+def said(*words: str, **options: Any) -> str:
+    out = StringIO()
+    call_command(*words, stdout=out, **options)
+    return out.getvalue()
+
+
+def test_a_token_made_by_the_command_works(world: World) -> None:
+    secret = said("create_token", "ada", "--scopes", "read", "run", "--days", "1").strip()
+    assert Client().get("/api/v1/runs", headers={"authorization": f"Bearer {secret}"}).status_code == 200
+
+
+def test_a_token_for_a_member_of_two_teams_needs_the_team(world: World) -> None:
+    with pytest.raises(CommandError, match="analytical, brook"):
+        said("create_token", "cyd")
+    assert said("create_token", "cyd", "--team", "brook").startswith("ao_")
+    with pytest.raises(CommandError, match="viewer"):
+        said("create_token", "cyd", "--team", "analytical", "--scopes", "run")
+
+
+def test_a_run_is_started_and_listed(world: World) -> None:
+    line = said("start_run", "test-steps", "--input", '{"n": 2}', "--user", "ada", "--tag", "x", "--key", "k")
+    run = Run.objects.get()
+    assert line.startswith(f"{run.id} started")
+    assert "was started before" in said(
+        "start_run", "test-steps", "--input", '{"n": 2}', "--user", "ada", "--tag", "x", "--key", "k"
+    )
+    drive(run)
+    assert str(run.id) in said("runs", "status:succeeded", "--user", "ada@example.org")
+    assert said("runs", "--user", "bea") == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("start_run", "test-step", "--user", "ada"), "did you mean test-steps"),
+        (("start_run", "test-steps", "--user", "ada", "--input", "{"), "--input is not JSON"),
+        (
+            ("start_run", "test-steps", "--user", "ada", "--input", '{"n": 0}'),
+            "/n: 0 is less than the minimum of 1",
+        ),
+        (("start_run", "test-steps"), "name a person"),
+        (("runs", "colour:red", "--user", "ada"), "there is no key 'colour'"),
+    ],
+)
+def test_a_mistake_is_explained(world: World, words: tuple[str, ...], sentence: str) -> None:
+    with pytest.raises(CommandError, match=sentence.replace("(", r"\(")):
+        said(*words)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_following_shows_the_steps_and_fails_with_the_run(world: World) -> None:
+    def work(*, n_runs: int) -> None:
+        while Run.objects.count() < n_runs:
+            pass
+        drive(Run.objects.latest("created_at"))
+        connection.close()
+
+    worker = Thread(target=work, kwargs={"n_runs": 1})
+    worker.start()
+    shown = said("start_run", "test-steps", "--input", '{"n": 2}', "--user", "ada", "--follow")
+    worker.join()
+    assert shown.splitlines()[1:] == [
+        "     1  succeeded  step",
+        "     2  succeeded  step",
+        "succeeded after 2 steps",
+    ]
+    worker = Thread(target=work, kwargs={"n_runs": 2})
+    worker.start()
+    with pytest.raises(CommandError, match="gave up"):
+        said("start_run", "test-misbehaves", "--input", '{"how": "fails"}', "--user", "ada", "--follow")
+    worker.join()
