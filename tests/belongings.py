@@ -1,0 +1,110 @@
+"""What one team owns, full of canaries, and every address at which another team might look for it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from secrets import token_hex
+from typing import Any
+
+from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils.regex_helper import normalize
+
+from agentops.accounts.models import ApiToken
+from runs.models import Agent, AgentVersion, Attempt, LogLine, Run
+from runs.services.start_run import start_run
+from tests.personas import World, actor, token
+from tests.runs import drive
+
+
+@dataclass(frozen=True, slots=True)
+class Belongings:
+    """What team Analytical owns, and the strings by which it would be recognised anywhere."""
+
+    run: Run
+    agent: Agent
+    values: dict[str, str]
+    canaries: list[str]
+
+    def addresses(self) -> list[str]:
+        """Return every address of the project, with an ended and with an open run of theirs in its place."""
+        runs = [self.values, self.values | {"run_id": self.values["open_run_id"]}]
+        return sorted({address for values in runs for address in addresses(values)})
+
+
+def belongings_of_analytical(world: World) -> Belongings:
+    """Return runs with states, steps, logs and errors that are full of canaries."""
+    mark = f"canary{token_hex(16)}"
+    agent = Agent.objects.create(
+        team=world.analytical, slug=f"agent-{mark}", title=f"title-{mark}", description=f"text-{mark}"
+    )
+    AgentVersion.objects.create(
+        team=world.analytical, agent=agent, number=1, program="test-calls", program_version="1", source_hash=mark[:64],
+        input_schema={"type": "object", "description": f"schema-{mark}"}, published_at="2026-01-01T00:00:00Z",
+    )  # fmt: skip
+    run = _driven(world, agent, mark, {"tool": "test.echo", "args": {"value": f"value-{mark}"}})
+    failed = _driven(world, agent, mark, {"tool": f"tool-{mark}"})
+    _annotate(run, mark)
+    _annotate(failed, mark)
+    secret = token(world.ada, world.analytical)
+    values = {
+        "run_id": str(run.id), "seq": "2", "slug": agent.slug, "a": "0", "b": "1", "path": f"runs/{run.id}",
+        "secret": "used-up-by-nobody", "key": "some-key", "uidb36": "1",
+        "token_id": str(ApiToken.objects.get(user=world.ada).id), "team_id": str(world.analytical.id),
+    }  # fmt: skip
+    values["open_run_id"] = str(_started(world, agent, mark, {}).id)
+    ids = [
+        str(run.id),
+        values["open_run_id"],
+        run.id.hex,
+        str(failed.id),
+        failed.id.hex,
+        str(world.analytical.id),
+        secret,
+    ]
+    return Belongings(run, agent, values, [mark, *ids])
+
+
+def _driven(world: World, agent: Agent, mark: str, state: dict[str, Any]) -> Run:
+    return drive(_started(world, agent, mark, state))
+
+
+def _started(world: World, agent: Agent, mark: str, state: dict[str, Any]) -> Run:
+    run, _ = start_run(
+        actor=actor(world.ada), agent=agent.slug, input={**state, "note": f"state-{mark}"}, title=f"run-{mark}",
+        tags=[f"tag-{mark}"], batch_id=f"batch-{mark}", idempotency_key=f"key-{mark}-{token_hex(4)}",
+    )  # fmt: skip
+    return run
+
+
+def _annotate(run: Run, mark: str) -> None:
+    """Put canaries where the test programs leave nothing."""
+    LogLine.objects.create(run=run, seq=2, n=99, team_id=run.team_id, level="info", message=f"log-{mark}")
+    Attempt.objects.create(
+        run=run, seq=2, number=99, team_id=run.team_id, error_code="x", message=f"attempt-{mark}",
+        started_at="2026-01-01T00:00:00Z",
+    )  # fmt: skip
+
+
+def addresses(values: dict[str, str]) -> list[str]:
+    """Return every address of the project, its parameters filled in from `values`."""
+    found = {filled(route, names, values) for route, names in _routes(get_resolver())}
+    return sorted(address for address in found if not address.startswith("/static/"))
+
+
+def _routes(resolver: URLResolver, prefix: str = "") -> Iterator[tuple[str, list[str]]]:
+    for pattern in resolver.url_patterns:
+        route = prefix + pattern.pattern.regex.pattern.removeprefix("^").removesuffix(r"\Z")
+        if isinstance(pattern, URLResolver):
+            yield from _routes(pattern, route)
+        else:
+            assert isinstance(pattern, URLPattern)
+            [(shape, names), *_] = normalize(route.removesuffix("$"))
+            yield shape, names
+
+
+def filled(route: str, names: list[str], values: dict[str, str]) -> str:
+    for name in names:
+        assert name in values, (
+            f"the address {route} has a parameter {name!r} that this test does not know: teach it what team "
+            "Analytical owns under that name, in the table `values` of tests/belongings.py"
+        )
+    return "/" + route % values
