@@ -139,9 +139,10 @@ def _serve(run: _Run) -> None:
         # What follows from a killed supervisor is no fault of the plan.
         if run.published is None or not supervisor.has_ended():
             raise
+    except StopRequested as request:
+        run.say(f"stopping on {request}")
+        raise
     finally:
-        if not supervisor.has_ended():
-            run.say("stopping")
         supervisor.stop(timeout_seconds=_STOP_SECONDS)
 
 
@@ -304,9 +305,9 @@ def _write_ready(run: _Run) -> None:
 
 @contextmanager
 def _stopping_on_signals() -> Iterator[None]:
-    def stop(_number: int, _frame: object) -> None:
+    def stop(number: int, _frame: object) -> None:
         _ignore_signals()
-        raise StopRequested
+        raise StopRequested(signal.Signals(number).name)
 
     before = {number: signal.signal(number, stop) for number in _SIGNALS}
     try:
