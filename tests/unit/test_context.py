@@ -4,6 +4,7 @@ import contextlib
 import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -13,7 +14,6 @@ from runs.engine.control import Cancelled, ControlSignal, LeaseLost, SliceOver, 
 from runs.engine.errors import ActionFailedError, CommandError, NondeterminismError
 from runs.engine.frozen import FrozenDict
 from runs.engine.journal import Execute, NodeJournal, Recorded, Request
-from tests.memory import RUN
 
 CALLS: dict[str, Callable[[Context], Any]] = {
     "tool": lambda ctx: ctx.tool("crm.read", id=1),
@@ -66,7 +66,7 @@ class Shell:
 
 def a_context(shell: Shell, *recorded: Recorded) -> Context:
     journal = NodeJournal(recorded, next_seq=2, max_actions=10)
-    return Context(shell, journal, run_id=RUN, agent="clerk", attempt=1)
+    return Context(shell, journal, run_id=UUID(int=2), agent="clerk", attempt=1)
 
 
 def a_record(name: str, ordinal: int, **more: Any) -> Recorded:

@@ -1,6 +1,7 @@
 """Programs: what makes one, and what a node may say."""
 
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -10,7 +11,7 @@ from runs.engine.errors import CommandError, ProgramError, UpdateError
 from runs.engine.journal import NodeJournal
 from runs.engine.program import Program, node
 from runs.engine.retry import ONCE, RetryPolicy
-from tests.memory import RUN, MemoryRun, MemoryShell
+from tests.fakes import InMemoryShell, run_program
 
 
 class Walk(Program):
@@ -30,8 +31,7 @@ class Walk(Program):
 
 def say(what: Any) -> Command:
     ctx = Context(
-        MemoryShell(MemoryRun(Walk(), {})), NodeJournal([], next_seq=2, max_actions=9), run_id=RUN,
-        agent="walk", attempt=1,
+        InMemoryShell(), NodeJournal([], next_seq=2, max_actions=9), run_id=UUID(int=2), agent="walk", attempt=1,
     )  # fmt: skip
     return Walk().run_node("say", ctx, {"say": what})
 
@@ -103,8 +103,8 @@ def test_a_program_inherits_nodes_and_may_replace_them() -> None:
         def say(self, ctx: Context, state: Any) -> Command:
             return Finish(output="short")
 
-    run = MemoryRun(Shorter(), {}).play()
-    assert (Shorter.start_node, list(Shorter.nodes), run.output) == ("begin", ["begin", "say"], "short")
+    assert (Shorter.start_node, list(Shorter.nodes)) == ("begin", ["begin", "say"])
+    assert run_program(Shorter, {}, InMemoryShell()).output == "short"
 
 
 def test_a_node_that_is_replaced_without_its_mark_is_found_out() -> None:
@@ -122,15 +122,20 @@ def test_a_node_may_be_called_start() -> None:
         def start(self, ctx: Context, state: Any) -> Command:
             return Finish(output=state["n"])
 
-    assert MemoryRun(Starts(), {"n": 3}).play().output == 3
+    assert run_program(Starts, {"n": 3}, InMemoryShell()).output == 3
 
 
-def test_a_program_walks_from_node_to_node() -> None:
-    run = MemoryRun(Walk(), {"say": None})
-    run.state["say"] = "not a command"
-    with pytest.raises(CommandError):
-        run.play()
-    assert (run.node, run.node_seq, run.state) == ("say", 2, {"say": "not a command", "begun": True})
+def test_a_program_walks_from_node_to_node_and_keeps_its_state() -> None:
+    class Adds(Walk):
+        name = "adds"
+
+        @node
+        def say(self, ctx: Context, state: Any) -> Command:
+            return Finish(output=dict(state), append={"said": "bye"})
+
+    ended = run_program(Adds, {"n": 1}, InMemoryShell())
+    assert ended.output == {"n": 1, "begun": True}
+    assert ended.state == {"n": 1, "begun": True, "said": ["bye"]}
 
 
 def test_an_update_error_reaches_whoever_runs_the_node() -> None:
@@ -142,4 +147,4 @@ def test_an_update_error_reaches_whoever_runs_the_node() -> None:
             return Finish(set={"/a/b": 1})
 
     with pytest.raises(UpdateError, match="'/a' does not exist"):
-        MemoryRun(Misses(), {}).play()
+        run_program(Misses, {}, InMemoryShell())

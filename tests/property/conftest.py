@@ -1,0 +1,6 @@
+"""No deadline for an example: a busy machine is not a failing test."""
+
+from hypothesis import settings
+
+settings.register_profile("agentops", deadline=None, max_examples=80, database=None)
+settings.load_profile("agentops")
