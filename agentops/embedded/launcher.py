@@ -192,16 +192,17 @@ def _start_servers(run: _Run, supervisor: Supervisor) -> None:
         supervisor.start("redis")
     _record(run, supervisor)
     if plan.postgres:
-        _wait_for(supervisor, "postgres", plan.postgres.accepts, plan.home)
+        _wait_for(run, supervisor, "postgres", plan.postgres.accepts)
         plan.postgres.ensure_database()
     if plan.redis:
-        _wait_for(supervisor, "redis", plan.redis.accepts, plan.home)
+        _wait_for(run, supervisor, "redis", plan.redis.accepts)
     if not (plan.postgres and plan.redis):
         run.say("looking for your own servers")
         plan.check()
 
 
-def _wait_for(supervisor: Supervisor, name: str, accepts: Callable[[], bool], home: Home) -> None:
+def _wait_for(run: _Run, supervisor: Supervisor, name: str, accepts: Callable[[], bool]) -> None:
+    home = run.plan.home
     log = home.logs / f"{name}.log"
     try:
         wait_until(
@@ -210,6 +211,7 @@ def _wait_for(supervisor: Supervisor, name: str, accepts: Callable[[], bool], ho
             timeout_seconds=30,
             has_ended=supervisor.has_ended,
             is_at_work=lambda: supervisor.is_running(name),
+            say=run.say,
         )
     except EmbeddedError as error:
         advice = f"; it holds only hints, so {home.root / 'redis'} may be removed" if name == "redis" else ""
@@ -254,6 +256,7 @@ def _wait_until_served(run: _Run, supervisor: Supervisor) -> None:
             what="the product did not answer",
             timeout_seconds=90,
             has_ended=supervisor.has_ended,
+            say=run.say,
         )
     except EmbeddedError as error:
         failing = [child.name for child in supervisor.children() or () if child.state != "RUNNING"]
