@@ -1,8 +1,23 @@
 """The ASGI application: HTTP by Django, websockets by Channels."""
 
 import os
+import warnings
 
+from channels.auth import AuthMiddlewareStack
+from channels.routing import ProtocolTypeRouter, URLRouter
+from channels.security.websocket import AllowedHostsOriginValidator
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "agentops.settings")
-application = get_asgi_application()
+http = get_asgi_application()
+
+from runs.routing import websocket_urlpatterns  # noqa: E402 -- the apps must be ready before
+
+# WhiteNoise hands out static files by a synchronous iterator, of which Django warns once per process; they are small.
+warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators")
+application = ProtocolTypeRouter(
+    {
+        "http": http,
+        "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))),
+    }
+)

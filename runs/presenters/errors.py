@@ -31,8 +31,13 @@ class ErrorWords:
     detail: str
 
 
-def error_words(error: Mapping[str, Any]) -> ErrorWords:
-    """Return an error document (`code`, `message`, `detail`) for people."""
+def error_words(error: Mapping[str, Any], hint: Words = "") -> ErrorWords:
+    """Return an error document (`code`, `message`, `detail`) for people; `hint` when the code has none."""
     code = text.line(error.get("code", ""), 60)
     message = text.shorten(text.visible(error.get("message") or _("It gave no message.")), 1000)
-    return ErrorWords(message, code, _HINTS.get(code, _DEFAULT), text.shorten(text.visible(error.get("detail", "")), 20_000))
+    return ErrorWords(
+        message,
+        code,
+        _HINTS.get(code, hint or _DEFAULT),
+        text.shorten(text.visible(error.get("detail", "")), 20_000),
+    )

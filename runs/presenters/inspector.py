@@ -71,6 +71,7 @@ class Inspector:
     changes: list[Line] | None = None
     has_changes: bool = False
     note: str = ""
+    state: Value | None = None
 
     @property
     def is_settled(self) -> bool:
@@ -98,7 +99,7 @@ def step_inspector(
     return Inspector(
         seq=step.seq, name=text.line(step.name, 100), node=text.line(node, 80), node_seq=step.parent_seq or step.seq,
         kind=str(status.KINDS.get(step.kind, step.kind)), icon=status.kind_icon(step.kind), chip=chip, began_at=step.started_at,
-        seconds=times.seconds_between(step.started_at, step.ended_at or getattr(run, "now_at", None)),
+        seconds=times.seconds_between(step.started_at, step.ended_at or times.now_of(run)),
         is_moving=is_moving, facts=_facts(detail), request=_request(detail), output=_output(detail), error=_error(run, detail),
         is_forged=not detail.is_verified, attempts=detail.attempts, logs=detail.log_lines, actions=actions, n_actions=n_actions,
         has_changes=has_changes, changes=change_lines(detail.delta, before) if detail.delta is not None and is_before_known else None,
@@ -106,8 +107,10 @@ def step_inspector(
     )  # fmt: skip
 
 
-def now_inspector(run: Run, *, attempts: Sequence[Attempt], actions: Sequence[Step], n_actions: int) -> Inspector:
-    """Return the inspector of the node that has no row yet: it runs, or comes next."""
+def now_inspector(
+    run: Run, *, attempts: Sequence[Attempt], actions: Sequence[Step], n_actions: int, state: Any
+) -> Inspector:
+    """Return the inspector of the node that has no row yet: it runs, or comes next; `state` is what it begins with."""
     facts = [Fact(_("Attempt"), str(run.node_attempt))] if run.node_attempt > 1 else []
     if run.worker_id and run.status == RunStatus.RUNNING:
         facts.append(Fact(_("Worker"), text.short_id(run.worker_id), is_code=True))
@@ -115,9 +118,10 @@ def now_inspector(run: Run, *, attempts: Sequence[Attempt], actions: Sequence[St
     return Inspector(
         seq=run.node_seq, name=text.line(run.node, 100), node=text.line(run.node, 80), node_seq=run.node_seq, kind=_("node"),
         icon="node", chip=status.run_chip(run), began_at=run.node_at,
-        seconds=times.seconds_between(run.node_at, getattr(run, "now_at", None)) if is_moving else None,
+        seconds=times.seconds_between(run.node_at, times.now_of(run)) if is_moving else None,
         is_moving=RunStatus(run.status) not in TERMINAL, facts=facts, attempts=attempts, actions=actions, n_actions=n_actions,
         note=text.line(run.progress_note, 300) if is_moving else "",
+        state=value_of(f"state:{run.head_seq}", state) if state is not None else None,
     )  # fmt: skip
 
 
@@ -131,33 +135,26 @@ def value_of(source: str, value: Any) -> Value:
 
 def _facts(detail: StepDetail) -> list[Fact]:
     step, intent = detail.step, detail.intent
-    found = []
-    if step.effect:
-        found.append(Fact(_("Effect"), step.effect, more=str(_EFFECTS.get(step.effect, ""))))
-    if intent:
-        found.append(Fact(_("Key"), text.line(intent.idempotency_key, 60), is_code=True))
-        if intent.calls > 1:
-            found.append(Fact(_("Calls"), _("%(n)d, all under this key") % {"n": intent.calls}))
-    if step.attempts > 1:
-        found.append(Fact(_("Attempts"), str(step.attempts)))
-    if step.branch > 1:
-        found.append(Fact(_("Branch"), str(step.branch)))
-    if step.cost_microusd:
-        found.append(Fact(_("Cost"), text.money(step.cost_microusd)))
-    if step.tokens_in or step.tokens_out:
-        found.append(Fact(_("Tokens"), f"{text.number(step.tokens_in)} → {text.number(step.tokens_out)}"))
-    if step.due_at and not step.ended_at:
-        found.append(Fact(_("Due"), step.due_at.strftime("%Y-%m-%d %H:%M:%S UTC")))
-    if step.worker_id:
-        found.append(Fact(_("Worker"), text.short_id(step.worker_id), is_code=True))
-    return found
+    known: list[tuple[object, Fact]] = [
+        (step.effect, Fact(_("Effect"), step.effect, more=str(_EFFECTS.get(step.effect, "")))),
+        (intent, Fact(_("Key"), text.line(intent.idempotency_key if intent else "", 60), is_code=True)),
+        (intent and intent.calls > 1, Fact(_("Calls"), _("%(n)d, all under this key") % {"n": intent.calls if intent else 0})),
+        (step.attempts > 1, Fact(_("Attempts"), str(step.attempts))),
+        (step.branch > 1, Fact(_("Branch"), str(step.branch))),
+        (step.cost_microusd, Fact(_("Cost"), text.money(step.cost_microusd))),
+        (step.tokens_in or step.tokens_out, Fact(_("Tokens"), f"{text.number(step.tokens_in)} → {text.number(step.tokens_out)}")),
+        (step.worker_id, Fact(_("Worker"), text.short_id(step.worker_id), is_code=True)),
+    ]  # fmt: skip
+    return [fact for holds, fact in known if holds]
 
 
 def _request(detail: StepDetail) -> Value | None:
     if detail.request is None:
         return None
     asked = detail.request.value
-    return value_of(f"request:{detail.step.seq}", asked.get("args", asked) if isinstance(asked, dict) else asked)
+    return value_of(
+        f"request:{detail.step.seq}", asked.get("args", asked) if isinstance(asked, dict) else asked
+    )
 
 
 def _output(detail: StepDetail) -> Value | None:
@@ -169,8 +166,11 @@ def _output(detail: StepDetail) -> Value | None:
 def _error(run: Run, detail: StepDetail) -> ErrorWords | None:
     if detail.step.status != "failed":
         return None
-    if detail.output is not None and isinstance(detail.output.value, dict):
-        return error_words(detail.output.value)
+    if detail.error and detail.is_verified:
+        is_caught = detail.step.kind != "node" and run.status == RunStatus.SUCCEEDED
+        return error_words(
+            detail.error, gettext_lazy("The agent went on without this result.") if is_caught else ""
+        )
     if run.error and run.error.get("seq") == detail.step.seq:
         return error_words(run.error)
     last = detail.attempts[-1] if detail.attempts else None

@@ -18,11 +18,16 @@ PREVIEW_CHARACTERS = 300
 ALL_CHARACTERS = 64_000
 LIST_ITEMS = 100
 OPEN_DEPTH = 2
+OPEN_ITEMS = 20
+_GIST_CHARACTERS = 70
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """`kind`: open, close, leaf, lazy (a container to be fetched), cut (a text to be fetched), more (items)."""
+    """`kind`: open, close, leaf, lazy (a container to be fetched), cut (a text to be fetched), more (items).
+
+    `gist` tells what a closed container holds.
+    """
 
     kind: str
     key: str = ""
@@ -31,6 +36,7 @@ class Token:
     pointer: str = ""
     first: int = 0
     is_open: bool = False
+    gist: str = ""
 
 
 @dataclass(slots=True)
@@ -74,10 +80,11 @@ def at(value: Any, pointer: str) -> Any:
 
 def _container(value: Any, limits: Limits, pointer: str, key: str, depth: int, first: int) -> Iterator[Token]:
     limits.tokens -= 1
-    if limits.tokens < 0:
-        yield Token("lazy", key, _size(value), pointer=pointer)
+    is_open = depth < OPEN_DEPTH and (depth == 0 or len(value) <= OPEN_ITEMS)
+    if limits.tokens < 0 or (len(value) > OPEN_ITEMS and not is_open):
+        yield Token("lazy", key, _size(value), pointer=pointer, gist=_gist(value))
         return
-    yield Token("open", key, _size(value), pointer=pointer, is_open=depth < OPEN_DEPTH)
+    yield Token("open", key, _size(value), pointer=pointer, is_open=is_open, gist=_gist(value))
     yield from _items(value, limits, pointer, depth + 1, first)
     yield Token("close")
 
@@ -86,7 +93,12 @@ def _items(value: Any, limits: Limits, pointer: str, depth: int, first: int) -> 
     for index, (name, item) in enumerate(_pairs(value, first), first):
         if index - first >= LIST_ITEMS or (limits.tokens < 0 and index > first):
             left = len(value) - index
-            yield Token("more", text=ngettext("%(n)s more", "%(n)s more", left) % {"n": text.number(left)}, pointer=pointer, first=index)
+            yield Token(
+                "more",
+                text=ngettext("%(n)s more", "%(n)s more", left) % {"n": text.number(left)},
+                pointer=pointer,
+                first=index,
+            )
             return
         escaped = str(name).replace("~", "~0").replace("/", "~1")
         yield from tokens(item, limits, pointer=f"{pointer}/{escaped}", key=text.line(name, 120), depth=depth)
@@ -100,7 +112,9 @@ def _pairs(value: Any, first: int) -> Sequence[tuple[Any, Any]]:
 def _leaf(value: Any, limits: Limits, pointer: str, key: str) -> Token:
     if isinstance(value, str):
         if len(value) > limits.characters:
-            return Token("cut", key, text.visible(value[: limits.characters]) + "…", "v-str", f"{pointer}", len(value))
+            return Token(
+                "cut", key, text.visible(value[: limits.characters]) + "…", "v-str", f"{pointer}", len(value)
+            )
         return Token("leaf", key, text.visible(value), "v-str")
     if isinstance(value, bool) or value is None:
         return Token("leaf", key, {True: "true", False: "false", None: "null"}[value], "v-word")
@@ -116,3 +130,15 @@ def _size(value: Any) -> str:
     return ngettext("[ %(n)s item ]", "[ %(n)s items ]", n) % {"n": text.number(n)}
 
 
+def _gist(value: Any) -> str:
+    """Return the first plain values of a container, as one short line."""
+    pairs = list(value.items())[:6] if isinstance(value, dict) else [("", item) for item in value[:6]]
+    plain = [(key, item) for key, item in pairs if not isinstance(item, dict | list)]
+    told = [f"{key}: {_brief(item)}" if key else _brief(item) for key, item in plain]
+    return text.line(", ".join(told), _GIST_CHARACTERS)
+
+
+def _brief(value: Any) -> str:
+    if isinstance(value, str):
+        return text.line(value, 40)
+    return _leaf(value, Limits(0, 0), "", "").text

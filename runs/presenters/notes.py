@@ -36,7 +36,9 @@ def notes_of(run: Run, system: SystemStatus, last_try: Attempt | None) -> list[N
 
 def _integrity(run: Run, system: SystemStatus, last_try: Attempt | None) -> Iterator[Note]:
     if "integrity_failed" in run.health:
-        body = _("The chain of signatures does not hold, so the run was stopped and nothing more is built on it.")
+        body = _(
+            "The chain of signatures does not hold, so the run was stopped and nothing more is built on it."
+        )
         yield Note("bad", "shield", _("Stored data is not what was written."), body)
 
 
@@ -45,7 +47,10 @@ def _failed(run: Run, system: SystemStatus, last_try: Attempt | None) -> Iterato
         return
     words = error_words(run.error or {})
     node = text.line((run.error or {}).get("node") or run.node, 80)
-    headline = _("It failed at %(node)s: %(message)s") % {"node": node, "message": text.shorten(words.message, 300)}
+    headline = _("It failed at %(node)s: %(message)s") % {
+        "node": node,
+        "message": text.shorten(words.message, 300),
+    }
     seq = (run.error or {}).get("seq")
     yield Note("bad", "cross", headline, str(words.hint), seq=seq if isinstance(seq, int) else None)
 
@@ -54,7 +59,9 @@ def _cancelled(run: Run, system: SystemStatus, last_try: Attempt | None) -> Iter
     who, why = text.line(run.ended_by, 80), text.line(run.end_reason, 300)
     if is_cancelling(run):
         headline = _("%(who)s asked to cancel it.") % {"who": who or _("Someone")}
-        yield Note("need", "stop", headline, _("The worker stops at its next commit; what is done stays recorded."))
+        yield Note(
+            "need", "stop", headline, _("The worker stops at its next commit; what is done stays recorded.")
+        )
     elif run.status in (S.CANCELLED, S.EXPIRED) and (who or why):
         headline = _("Cancelled by %(who)s.") % {"who": who} if who else _("Cancelled.")
         yield Note("idle", "stop", headline, why)
@@ -72,19 +79,38 @@ def _sleeping(run: Run, system: SystemStatus, last_try: Attempt | None) -> Itera
     node = text.line(run.node, 80)
     if (run.waiting_on or {}).get("kind") == "retry":
         told = _("An attempt at %(node)s failed.") % {"node": node}
-        why = text.line(last_try.message, 300) if last_try else text.line((run.waiting_on or {}).get("text"), 300)
-        yield Note("need", "retry", told, why, _("The next attempt is due at"), run.wake_at)
+        why = text.line(last_try.message if last_try else (run.waiting_on or {}).get("text", ""), 300).rstrip(
+            "."
+        )
+        yield Note("need", "retry", told, f"{why}.", _("The next attempt is due at"), run.wake_at)
     else:
         body = _("Nothing runs meanwhile; the run is a row in the database.")
-        yield Note("wait", "wait", _("It sleeps, then goes on at %(node)s.") % {"node": node}, body, _("It is due at"), run.wake_at)
+        yield Note(
+            "wait",
+            "wait",
+            _("It sleeps, then goes on at %(node)s.") % {"node": node},
+            body,
+            _("It is due at"),
+            run.wake_at,
+        )
     if not system.is_clock_on_time:
-        yield Note("bad", "warning", _("The clock is late, so it will not wake in time."), _("Start it: manage.py clock"))
+        yield Note(
+            "bad",
+            "warning",
+            _("The clock is late, so it will not wake in time."),
+            _("Start it: manage.py clock"),
+        )
 
 
 def _waiting(run: Run, system: SystemStatus, last_try: Attempt | None) -> Iterator[Note]:
     if run.status in (S.WAITING, S.AWAITING_APPROVAL):
         told = text.line((run.waiting_on or {}).get("text", ""), 300)
-        yield Note("wait", "wait", told or _("It waits."), _("Nothing runs meanwhile; the run is a row in the database."))
+        yield Note(
+            "wait",
+            "wait",
+            told or _("It waits."),
+            _("Nothing runs meanwhile; the run is a row in the database."),
+        )
 
 
 def _no_worker(run: Run, system: SystemStatus, last_try: Attempt | None) -> Iterator[Note]:

@@ -40,7 +40,7 @@ class Head:
 
 
 def head_of(run: Run, system: SystemStatus, last_try: Attempt | None) -> Head:
-    now = getattr(run, "now_at", None)
+    now = times.now_of(run)
     meter, chip = meter_of(run), run_chip(run)
     is_open = not is_over(run)
     return Head(
@@ -61,7 +61,7 @@ def _steps(run: Run) -> str:
 
 def _took(run: Run) -> str:
     """Return how long the run has gone on, from its first claim to its end or now."""
-    seconds = times.seconds_between(run.started_at, run.ended_at or getattr(run, "now_at", None))
+    seconds = times.seconds_between(run.started_at, run.ended_at or times.now_of(run))
     if seconds is None:
         return _("not begun")
     shape = _("took %(time)s") if run.ended_at else _("%(time)s since it began")
@@ -71,7 +71,12 @@ def _took(run: Run) -> str:
 def _trouble(run: Run) -> str:
     told = []
     if run.n_failed_steps:
-        told.append(ngettext("%(n)s failed step", "%(n)s failed steps", run.n_failed_steps) % {"n": text.number(run.n_failed_steps)})
+        told.append(
+            ngettext("%(n)s failed step", "%(n)s failed steps", run.n_failed_steps)
+            % {"n": text.number(run.n_failed_steps)}
+        )
     if run.n_retries:
-        told.append(ngettext("%(n)s retry", "%(n)s retries", run.n_retries) % {"n": text.number(run.n_retries)})
+        told.append(
+            ngettext("%(n)s retry", "%(n)s retries", run.n_retries) % {"n": text.number(run.n_retries)}
+        )
     return ", ".join(told) or _("none")

@@ -79,7 +79,7 @@ def run_row(run: Run) -> RunRow:
         trouble=text.line(getattr(run, "error_message", None) or "", 140),
         meter=meter_of(run),
         spent=spent(run),
-        age=times.age(times.seconds_between(run.created_at, getattr(run, "now_at", None))),
+        age=times.age(times.seconds_between(run.created_at, times.now_of(run))),
     )
 
 
@@ -92,12 +92,18 @@ def meter_of(run: Run) -> Meter | None:
     if done is None or not total:
         return None
     percent = max(0.0, min(100.0, 100 * done / total))
-    return Meter(round(percent, 1), chip.tone, _("%(done)s of %(total)s") % {"done": f"{done:,}", "total": f"{total:,}"})
+    return Meter(
+        round(percent, 1),
+        chip.tone,
+        _("%(done)s of %(total)s") % {"done": f"{done:,}", "total": f"{total:,}"},
+    )
 
 
 def spent(run: Run) -> str:
     """Return what the run cost, or how many steps it took when it cost nothing."""
-    return text.money(run.cost_microusd) if run.cost_microusd else _("%(n)s steps") % {"n": f"{run.n_steps:,}"}
+    return (
+        text.money(run.cost_microusd) if run.cost_microusd else _("%(n)s steps") % {"n": f"{run.n_steps:,}"}
+    )
 
 
 def is_live(runs: list[Run]) -> bool:

@@ -5,9 +5,9 @@ come back to the fields by their pointers. What a form field cannot hold is writ
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from django.utils.translation import gettext as _
 
@@ -18,10 +18,6 @@ PREFIX = "in-"
 WHOLE = "(input)"
 MORE = "(more)"
 _LONG_TEXT = 200
-
-
-class Posted(Protocol):
-    def get(self, key: str, default: str = ..., /) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +66,7 @@ def blank_form(schema: JsonObject, given: JsonObject | None = None) -> list[Fiel
     return fields + ([_more(more)] if more else [])
 
 
-def filled_form(schema: JsonObject, posted: Posted) -> list[Field]:
+def filled_form(schema: JsonObject, posted: Mapping[str, Any]) -> list[Field]:
     """Return the fields as somebody filled them, for showing them again."""
     fields = blank_form(schema)
     if posted.get(f"{PREFIX}{MORE}", ""):
@@ -118,7 +114,9 @@ def _whole(given: Any) -> Field:
 
 
 def _more(given: Any) -> Field:
-    return Field(MORE, "json", _("Anything else"), _("More of the input, as a JSON object."), value=_pretty(given))
+    return Field(
+        MORE, "json", _("Anything else"), _("More of the input, as a JSON object."), value=_pretty(given)
+    )
 
 
 def _field(name: str, part: Any, schema: JsonObject, given: JsonObject) -> Field:
@@ -134,7 +132,9 @@ def _field(name: str, part: Any, schema: JsonObject, given: JsonObject) -> Field
     )  # fmt: skip
     if kind == "choice":
         made.value = json.dumps(start) if start is not None else ""
-        made.choices = [Choice(json.dumps(v), text.line(v, 80), json.dumps(v) == made.value) for v in part["enum"]]
+        made.choices = [
+            Choice(json.dumps(v), text.line(v, 80), json.dumps(v) == made.value) for v in part["enum"]
+        ]
     return made
 
 
@@ -145,7 +145,9 @@ def _kind(part: Mapping[str, Any]) -> str:
     known = [name for name in (types if isinstance(types, list) else [types]) if name != "null"]
     kind = known[0] if len(known) == 1 else None
     if kind == "string":
-        return "long" if part.get("maxLength", 0) > _LONG_TEXT or part.get("format") == "multiline" else "text"
+        return (
+            "long" if part.get("maxLength", 0) > _LONG_TEXT or part.get("format") == "multiline" else "text"
+        )
     if kind in ("integer", "number", "boolean"):
         return str(kind)
     items = part.get("items")
@@ -164,7 +166,7 @@ def _shown(kind: str, value: Any) -> str:
     return value if isinstance(value, str) and kind != "json" else _pretty(value)
 
 
-def _posted_value(one: Field, posted: Posted) -> str:
+def _posted_value(one: Field, posted: Mapping[str, Any]) -> str:
     value = str(posted.get(one.html_name, ""))
     return ("true" if value else "") if one.kind == "boolean" else value
 
@@ -209,7 +211,7 @@ def _json(value: str) -> Any:
 def _object(value: str) -> JsonObject:
     found = _json(value)
     if not isinstance(found, dict):
-        raise ValueError(_("This must be a JSON object, in braces."))
+        raise ValueError(_("This must be a JSON object, in braces."))  # noqa: TRY004 -- told at the field, as all of these
     return found
 
 
@@ -217,7 +219,7 @@ def _lines(value: str) -> list[str]:
     return [line.strip() for line in value.splitlines() if line.strip()]
 
 
-_READ = {
+_READ: dict[str, Callable[[str], Any]] = {
     "text": str, "long": str, "integer": _whole_number, "number": _any_number, "choice": _json, "lines": _lines, "json": _json,
 }  # fmt: skip
 

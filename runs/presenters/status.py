@@ -85,7 +85,9 @@ def is_cancelling(run: Run) -> bool:
 
 def health_chips(run: Run) -> list[Chip]:
     """Return one chip per health flag; a flag this version does not know still shows its name."""
-    return [HEALTH.get(flag, Chip(flag.replace("_", " ").capitalize(), "need", "warning")) for flag in run.health]
+    return [
+        HEALTH.get(flag, Chip(flag.replace("_", " ").capitalize(), "need", "warning")) for flag in run.health
+    ]
 
 
 def step_chip(status: str) -> Chip:

@@ -6,16 +6,16 @@ characters, and the Unicode marks that reorder or hide text.
 
 import re
 
-_PICTURES = {code: chr(0x2400 + code) for code in range(0x20) if chr(code) not in "\n\t"} | {0x7F: "\u2421"}
+_CONTROL = [code for code in [*range(0x20), 0x7F] if chr(code) not in "\n\t"]
 _HIDDEN = [*range(0x80, 0xA0), 0xAD, 0x61C, 0x180E, 0x200B, 0x200E, 0x200F, *range(0x2028, 0x202F),
            *range(0x2060, 0x2070), 0xFEFF, *range(0xFFF9, 0xFFFC)]  # fmt: skip
-_TABLE = _PICTURES | {code: f"⟨U+{code:04X}⟩" for code in _HIDDEN}
+_TABLE = {code: f"⟨U+{code:04X}⟩" for code in _CONTROL + _HIDDEN}
 _SUSPECT = re.compile("[" + "".join(re.escape(chr(code)) for code in _TABLE) + "\U000e0000-\U000e007f]")
 _SPACES = re.compile(r"\s+")
 
 
 def visible(text: object) -> str:
-    """Return the text with control, reordering and hidden characters shown as marks like ␛ and ⟨U+202E⟩."""
+    """Return the text with control, reordering and hidden characters shown as marks like ⟨U+202E⟩."""
     return _SUSPECT.sub(lambda found: _TABLE.get(ord(found[0]), f"⟨U+{ord(found[0]):04X}⟩"), str(text))
 
 

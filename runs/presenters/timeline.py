@@ -62,7 +62,11 @@ class Axis:
     @property
     def signature(self) -> str:
         """Changes when bars that are drawn already would have to move by more than a common factor."""
-        return f"{len(self.folds)}:{self.folds[-1].drawn_end - self.folds[-1].drawn_start:.2f}" if self.folds else "0"
+        return (
+            f"{len(self.folds)}:{self.folds[-1].drawn_end - self.folds[-1].drawn_start:.2f}"
+            if self.folds
+            else "0"
+        )
 
     def _percent(self, at: datetime) -> float:
         return max(0.0, min(100.0, 100 * self._drawn((at - self.begin).total_seconds()) / self.length))
@@ -115,10 +119,18 @@ class Map:
     width: float
 
 
-def axis_of(totals: Totals, gaps: Sequence[Gap], *, now: datetime, is_open: bool) -> Axis:
-    """Return the axis of a run: from its first step to its last, or to now while it is open."""
-    begin = totals.began_at or now
-    return Axis(begin, now if is_open else totals.last_at or now, gaps, is_growing=is_open)
+def axis_of(
+    totals: Totals, gaps: Sequence[Gap], *, now: datetime, is_open: bool, is_running: bool = False
+) -> Axis:
+    """Return the axis of a run: from its first step to its last, or to now while it is open.
+
+    While an open run does not run, the time since its last step is idle too (a gap of the kind `now`).
+    """
+    begin, last = totals.began_at or now, totals.last_at
+    since = (
+        [Gap(totals.last_seq, "now", last, now)] if is_open and not is_running and last and last < now else []
+    )
+    return Axis(begin, now if is_open else last or now, [*gaps, *since], is_growing=is_open)
 
 
 def minimap(axis: Axis, buckets: Sequence[tuple[int, int, int]], n: int = MAP_BUCKETS) -> Map:

@@ -2,6 +2,14 @@
 
 from datetime import datetime
 
+from runs.models import Run
+
+
+def now_of(run: Run) -> datetime:
+    """Return the database's time when the run was read (`now_at` of the selectors)."""
+    now: datetime = run.__dict__["now_at"]
+    return now
+
 
 def seconds_between(start: datetime | None, end: datetime | None) -> float | None:
     return (end - start).total_seconds() if start and end else None

@@ -12,7 +12,7 @@ from runs.presenters import status, text, times
 from runs.presenters.status import Chip
 from runs.presenters.timeline import Axis, Span
 from runs.selectors.console.material import Material, exceptions
-from runs.selectors.console.tree import Inside, Segment, Trouble
+from runs.selectors.console.tree import Gap, Inside, Segment, Trouble
 
 CHUNK_ROWS = 200
 
@@ -97,7 +97,11 @@ def stretch_of(scene: Scene) -> Stretch:
             break
         groups.append((segment, rows))
         n_rows += _count(rows)
-    before = groups[-2][0].last if len(groups) > 1 else (scene.read.segments[0].first - 1 if scene.read.segments else 0)
+    before = (
+        groups[-2][0].last
+        if len(groups) > 1
+        else (scene.read.segments[0].first - 1 if scene.read.segments else 0)
+    )
     last_segment = groups[-1][0] if groups else None
     settled = [row for _segment, rows in groups[:-1] for row in rows]
     last = groups[-1][1] if groups else []
@@ -113,7 +117,9 @@ def stretch_of(scene: Scene) -> Stretch:
     )
 
 
-def fold_rows(scene: Scene, nodes: Sequence[Step], insides: Mapping[int, Inside], level: int) -> list[TreeRow]:
+def fold_rows(
+    scene: Scene, nodes: Sequence[Step], insides: Mapping[int, Inside], level: int
+) -> list[TreeRow]:
     """Return the rows of an opened fold: each node closed, with what it has inside to be fetched."""
     rows = []
     for step in nodes:
@@ -159,7 +165,10 @@ def step_row(scene: Scene, step: Step, level: int) -> TreeRow:
 
 def _segment_rows(scene: Scene, segment: Segment) -> list[TreeRow]:
     if segment.is_folded:
-        return [_fold(scene, segment, 1, scene.read.totals.n_nodes), *_gap_rows(scene, segment.first, segment.last)]
+        return [
+            _fold(scene, segment, 1, scene.read.totals.n_nodes),
+            *_gap_rows(scene, segment.first, segment.last),
+        ]
     rows: list[TreeRow] = []
     for offset, seq in enumerate(segment.shown):
         if seq not in scene.read.steps:
@@ -203,12 +212,16 @@ def _exception(scene: Scene, seq: int, level: int) -> TreeRow:
 
 def _gap_rows(scene: Scene, first: int, last: int) -> list[TreeRow]:
     """Return a row for each folded idle time behind the nodes `first` to `last`, the three longest at most."""
-    found = [fold.gap for fold in scene.axis.folds if fold.gap.kind == "gap" and first <= fold.gap.seq <= last]
+    found = [
+        fold.gap for fold in scene.axis.folds if fold.gap.kind == "gap" and first <= fold.gap.seq <= last
+    ]
     found.sort(key=lambda gap: -gap.seconds)
-    return [
-        TreeRow(kind="gap", name=_("%(time)s waiting (folded)") % {"time": times.duration(gap.seconds)}, duration=times.duration(gap.seconds))
-        for gap in found[:3]
-    ]  # fmt: skip
+    return [_gap_row(gap) for gap in found[:3]]
+
+
+def _gap_row(gap: Gap) -> TreeRow:
+    shape = _("%(time)s waiting so far (folded)") if gap.kind == "now" else _("%(time)s waiting (folded)")
+    return TreeRow(kind="gap", name=shape % {"time": times.duration(gap.seconds)})
 
 
 def _now_rows(scene: Scene) -> list[TreeRow]:
@@ -219,7 +232,9 @@ def _now_rows(scene: Scene) -> list[TreeRow]:
     chip = status.run_chip(run)
     began = run.node_at or scene.read.now
     end = run.ended_at or scene.read.now
-    is_begun = run.node_at is not None and (run.status == RunStatus.RUNNING or totals.n_children_of_node > 0 or run.node_attempt > 1)
+    is_begun = run.node_at is not None and (
+        run.status == RunStatus.RUNNING or totals.n_children_of_node > 0 or run.node_attempt > 1
+    )
     row = TreeRow(
         kind="now", seq=run.node_seq, name=text.line(run.node, 80), summary=_now_words(run, is_begun=is_begun),
         icon="moving" if run.status == RunStatus.RUNNING else chip.icon, tone=chip.tone, word=chip.label,
@@ -229,9 +244,11 @@ def _now_rows(scene: Scene) -> list[TreeRow]:
     if is_begun:
         row.duration = times.duration(times.seconds_between(began, end))
         row.ticking = None if _is_over(run) else times.seconds_between(began, end)
-        row.marks = [Mark(scene.axis.place(began, end), chip.tone, "thin" if run.status != RunStatus.RUNNING else "")]
+        row.marks = [
+            Mark(scene.axis.place(began, end), chip.tone, "thin" if run.status != RunStatus.RUNNING else "")
+        ]
     row.inside = inside_rows(scene, run.node_seq, 2)
-    return [row]
+    return [*(_gap_row(fold.gap) for fold in scene.axis.folds if fold.gap.kind == "now"), row]
 
 
 def _now_words(run: Run, *, is_begun: bool) -> str:
@@ -246,7 +263,11 @@ def _step_chip(scene: Scene, step: Step) -> Chip:
     if step.status == "running" and step.kind == "wait":
         return status.STEP["waiting"]
     if step.status == "running" and _is_over(scene.read.run):
-        return status.STEP["unknown"] if step.effect in ("write", "destructive") else Chip(_("Cut short"), "idle", "stop")
+        return (
+            status.STEP["unknown"]
+            if step.effect in ("write", "destructive")
+            else Chip(_("Cut short"), "idle", "stop")
+        )
     return status.step_chip(step.status)
 
 
@@ -263,7 +284,9 @@ def _attempt_chips(attempts: int) -> list[Chip]:
 
 
 def _inside_chips(inside: Inside, step: Step) -> list[Chip]:
-    found = [Chip(_("an action failed"), "bad", "cross")] if inside.n_failed and step.status != "failed" else []
+    found = (
+        [Chip(_("an action failed"), "bad", "cross")] if inside.n_failed and step.status != "failed" else []
+    )
     return found + (_attempt_chips(inside.max_attempts) if step.attempts < 2 else [])
 
 

@@ -47,7 +47,9 @@ def respond(
         regions: element id → name of the partial, or of a template of its own (`.html`).
         status: of the answer.
     """
-    region = (regions or {}).get(request.headers.get("HX-Target", "")) if "HX-Request" in request.headers else None
+    region = (
+        (regions or {}).get(request.headers.get("HX-Target", "")) if "HX-Request" in request.headers else None
+    )
     response = render(request, _template(template, region), dict(context), status=status)
     patch_vary_headers(response, ("HX-Request", "HX-Target", "Cookie"))
     response.headers.setdefault("Cache-Control", "private, no-cache")

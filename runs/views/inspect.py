@@ -15,7 +15,14 @@ from runs.presenters.changes import change_lines
 from runs.presenters.inspector import Inspector, now_inspector, step_inspector
 from runs.presenters.json_tree import Limits
 from runs.selectors.checkpoints import state_at_for
-from runs.selectors.console.run import actions_for, attempts_for, input_for, output_for, step_names_for, step_or_none
+from runs.selectors.console.run import (
+    actions_for,
+    attempts_for,
+    input_for,
+    output_for,
+    step_names_for,
+    step_or_none,
+)
 from runs.selectors.runs import run_for
 from runs.selectors.steps import step_for
 from runs.views.base import respond, room
@@ -37,7 +44,10 @@ def inspector_of(actor: Actor, run: Run, seq: int) -> Inspector:
         if seq != run.node_seq:
             raise NotFoundError(f"run {run.id} has no step {seq}")
         attempts = attempts_for(actor, run, seq)
-        return now_inspector(run, attempts=attempts, actions=actions, n_actions=n_actions)
+        begins_with = (
+            _state_before(actor, run, run.head_seq + 1) if run.n_steps <= INLINE_CHECKPOINTS else None
+        )
+        return now_inspector(run, attempts=attempts, actions=actions, n_actions=n_actions, state=begins_with)
     names = {step.seq: step.name} | (step_names_for(actor, run, {node_seq}) if step.parent_seq else {})
     detail = step_for(actor, run.id, seq)
     is_near = detail.delta is not None and run.n_steps <= INLINE_CHECKPOINTS

@@ -8,10 +8,12 @@ from django.shortcuts import redirect
 
 from agentops.accounts.roles import Actor, Scope
 from agentops.common.errors import NotFoundError
+from runs.engine.states import RunStatus
 from runs.models import Run
 from runs.presenters.notes import is_over
 from runs.presenters.run_head import head_of
 from runs.presenters.timeline import Axis, axis_of, minimap
+from runs.presenters.times import now_of
 from runs.presenters.tree import Scene, Stretch, TreeRow, fold_rows, inside_rows, stretch_of
 from runs.selectors.console.material import Material, read_inside, read_material
 from runs.selectors.console.run import last_try_for, step_or_none
@@ -47,7 +49,9 @@ def tree_rows(request: HttpRequest, actor: Actor, run_id: UUID) -> HttpResponse:
     selected, after, offset = (_number(request, name) for name in ("selected", "after", "offset"))
     material = _read(actor, run, selected, after=after, offset=offset)
     scene = Scene(material, _axis(material))
-    return respond(request, "runs/run.html#stretch", {"run": run} | _stretch_context(scene, stretch_of(scene)))
+    return respond(
+        request, "runs/run.html#stretch", {"run": run} | _stretch_context(scene, stretch_of(scene))
+    )
 
 
 @room
@@ -105,12 +109,16 @@ def _read(actor: Actor, run: Run, selected: int, *, after: int = 0, offset: int 
     step = step_or_none(actor, run, selected)
     node = (step.parent_seq or step.seq) if step else selected
     return read_material(
-        actor, run, now=run.now_at, after=after, offset=offset, selected=selected, selected_node=node
+        actor, run, now=now_of(run), after=after, offset=offset, selected=selected, selected_node=node
     )
 
 
 def _axis(material: Material) -> Axis:
-    return axis_of(material.totals, material.gaps, now=material.now, is_open=not is_over(material.run))
+    run = material.run
+    is_running = run.status == RunStatus.RUNNING
+    return axis_of(
+        material.totals, material.gaps, now=material.now, is_open=not is_over(run), is_running=is_running
+    )
 
 
 def _stretch_context(scene: Scene, stretch: Stretch) -> dict[str, Any]:
@@ -119,7 +127,7 @@ def _stretch_context(scene: Scene, stretch: Stretch) -> dict[str, Any]:
         "stretch": stretch,
         "totals": totals,
         "axis": scene.axis,
-        "with_cost": bool(scene.read.run.cost_microusd),
+        "with_cost": bool(totals.cost_microusd),
         "is_whole": stretch.next_after is None and not scene.read.offset,
         "n_folded": max(0, totals.n_steps - stretch.n_shown),
         "selected": scene.read.selected,
@@ -130,7 +138,7 @@ def _inside(
     actor: Actor, run: Run, parent: int, first: int, last: int, level: int
 ) -> tuple[list[TreeRow], int | None]:
     """Return the rows, and the seq from which there are more."""
-    material = read_inside(actor, run, now=run.now_at, node=None if first else parent)
+    material = read_inside(actor, run, now=now_of(run), node=None if first else parent)
     scene = Scene(material, _axis(material))
     if not first:
         return inside_rows(scene, parent, level), None
@@ -143,5 +151,3 @@ def _inside(
 def _number(request: HttpRequest, name: str) -> int:
     text = request.GET.get(name, "")
     return int(text) if text.isdecimal() and len(text) < 19 else 0
-
-

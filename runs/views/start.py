@@ -26,7 +26,7 @@ def start(request: HttpRequest, actor: Actor) -> HttpResponse:
     actor.require(Scope.RUN)
     version = _chosen(request, actor)
     if version is None:
-        return respond(request, "runs/start.html", {"agents": agents_with_counts(actor)})
+        return respond(request, "runs/start.html", {})
     if request.method == "POST":
         return _started(request, actor, version)
     fields = blank_form(version.input_schema, _earlier(request, actor))
@@ -37,7 +37,7 @@ def _chosen(request: HttpRequest, actor: Actor) -> AgentVersion | None:
     slug = (request.POST if request.method == "POST" else request.GET).get("agent", "")
     if slug:
         return version_for(actor, slug)
-    first = next((agent.slug for agent in agents_with_counts(actor) if agent.published), None)
+    first = next((card.agent.slug for card in agents_with_counts(actor) if card.published), None)
     return version_for(actor, first) if first else None
 
 
@@ -50,7 +50,10 @@ def _earlier(request: HttpRequest, actor: Actor) -> Any:
 
 
 def _started(request: HttpRequest, actor: Actor, version: AgentVersion) -> HttpResponse:
-    fields, key = filled_form(version.input_schema, request.POST), request.POST.get("idempotency_key", "")
+    fields, key = (
+        filled_form(version.input_schema, request.POST.dict()),
+        request.POST.get("idempotency_key", ""),
+    )
     told: list[str] = []
     found = document(fields)
     if found is not None:
@@ -61,7 +64,9 @@ def _started(request: HttpRequest, actor: Actor, version: AgentVersion) -> HttpR
             )  # fmt: skip
             return redirect("runs:run", run.id)
         except InvalidInputError as error:
-            told = place_errors(fields, error.data.get("errors", ())) or ([] if _placed(fields) else [error.detail])
+            told = place_errors(fields, error.data.get("errors", ())) or (
+                [] if _placed(fields) else [error.detail]
+            )
         except IdempotencyConflictError as error:
             return _form(request, actor, version, fields, key=str(new_token()), earlier=error.data["run_id"])
         except AgentOpsError as error:
@@ -81,7 +86,7 @@ def _form(
         "fields": fields,
         "key": key,
         "title": request.POST.get("title", ""),
-        "agents": [agent for agent in agents_with_counts(actor) if agent.published],
+        "agents": [card.agent for card in agents_with_counts(actor) if card.published],
         "n_errors": sum(bool(field.error) for field in fields),
         **more,
     }

@@ -11,9 +11,9 @@ from agentops.accounts.roles import Actor, Scope
 from agentops.common.errors import IllegalMoveError
 from runs.checkpoints.chain import IntegrityError
 from runs.presenters import json_tree
+from runs.presenters.inspector import value_of
 from runs.presenters.json_tree import Limits
 from runs.presenters.report import report_of
-from runs.presenters.inspector import value_of
 from runs.selectors.checkpoints import state_at_for
 from runs.selectors.console.run import (
     checkpoints_around,
@@ -37,8 +37,12 @@ def log(request: HttpRequest, actor: Actor, run_id: UUID) -> HttpResponse:
     """The log lines behind `after` (seq.n), of one `level` where asked."""
     run, level = run_for(actor, run_id), request.GET.get("level", "")
     if request.headers.get("HX-Target") == "run-head":
-        return respond(request, "runs/log.html", {"run": run, "tab": "log"} | head_context(actor, run), regions=HEAD)
-    lines = log_lines_for(actor, run, after=_place(request.GET.get("after", "")), limit=LOG_LINES + 1, level=level)
+        return respond(
+            request, "runs/log.html", {"run": run, "tab": "log"} | head_context(actor, run), regions=HEAD
+        )
+    lines = log_lines_for(
+        actor, run, after=_place(request.GET.get("after", "")), limit=LOG_LINES + 1, level=level
+    )
     names = step_names_for(actor, run, {line.seq for line in lines})
     shown = lines[:LOG_LINES]
     context = {
@@ -51,7 +55,12 @@ def log(request: HttpRequest, actor: Actor, run_id: UUID) -> HttpResponse:
         "level": level,
     }
     is_more = request.headers.get("HX-Target", "") == "log-more"
-    return respond(request, "runs/log.html", context | ({} if is_more else head_context(actor, run)), regions=HEAD | {"log-more": "lines"})
+    return respond(
+        request,
+        "runs/log.html",
+        context | ({} if is_more else head_context(actor, run)),
+        regions=HEAD | {"log-more": "lines"},
+    )
 
 
 @room

@@ -1,0 +1,8 @@
+// The console's behaviour. Every page works without it: it only makes pages live and reachable by keys.
+import "./dialogs.js";
+import "./copy.js";
+import "./keys.js";
+import "./rows.js";
+import "./tree.js";
+import "./ticking.js";
+import "./live.js";

@@ -15,7 +15,19 @@ from agentops.common.ids import new_id
 from runs.checkpoints.chain import checkpoint_hash, outcome_mac
 from runs.checkpoints.codec import encode
 from runs.checkpoints.store import genesis
-from runs.models import Agent, AgentVersion, Attempt, Checkpoint, ClockBeat, Intent, LogLine, Outcome, Run, Step, Worker
+from runs.models import (
+    Agent,
+    AgentVersion,
+    Attempt,
+    Checkpoint,
+    ClockBeat,
+    Intent,
+    LogLine,
+    Outcome,
+    Run,
+    Step,
+    Worker,
+)
 
 CRAWL_SCHEMA = {
     "type": "object",
@@ -54,7 +66,8 @@ class Action:
 def database_now() -> datetime:
     with connection.cursor() as cursor:
         cursor.execute("SELECT clock_timestamp()")
-        return cursor.fetchone()[0]
+        now: datetime = cursor.fetchone()[0]
+    return now
 
 
 def a_person(team: Team, name: str = "ada", role: Role = Role.ADMIN) -> User:
@@ -72,7 +85,9 @@ def an_agent(
 ) -> AgentVersion:
     """Return the published version of an agent; its code need not be installed unless runs are started."""
     agent, made = Agent.objects.get_or_create(
-        team=team, slug=slug, defaults={"title": slug, "description": "Crawls a site and writes a report with sources."}
+        team=team,
+        slug=slug,
+        defaults={"title": slug, "description": "Crawls a site and writes a report with sources."},
     )
     if not made:
         return AgentVersion.objects.get(agent=agent, number=1)
@@ -95,16 +110,16 @@ class RunBuilder:
     """Builds one run, step by step, along a clock that begins `seconds_ago`."""
 
     def __init__(
-        self, version: AgentVersion, *, title: str = "Weekly docs review", input: Any = None, seconds_ago: float = 3600.0
+        self, version: AgentVersion, *, title: str = "Weekly docs review", state: Any = None, seconds_ago: float = 3600.0
     ) -> None:  # fmt: skip
         self.version, self.title = version, title
         self.now = database_now()
         self.clock = self.created_at = self.now - timedelta(seconds=seconds_ago)
         self.id: UUID = new_id()
         self.team_id = version.team_id
-        self.first = encode(input or {"root": "https://docs.example.org/"})
+        self.first = encode(state or {"root": "https://docs.example.org/"})
         self.hash = genesis(self.team_id, self.id, self.first)
-        self.input = input
+        self.input = state
         self.head = self.seq = 0
         self.rows: dict[type, list[Any]] = {
             model: [] for model in (Step, Outcome, Intent, Attempt, Checkpoint, LogLine)
@@ -139,7 +154,11 @@ class RunBuilder:
 
     def save(self, *, status: str = "succeeded", **columns: Any) -> Run:
         steps: list[Step] = self.rows[Step]
-        ended = {} if status in ("running", "queued", "sleeping", "waiting", "paused") else {"ended_at": self.clock}
+        ended = (
+            {}
+            if status in ("running", "queued", "sleeping", "waiting", "paused")
+            else {"ended_at": self.clock}
+        )
         nodes = [s for s in steps if s.kind == "node"]
         values = {
             "node": nodes[-1].name if nodes else "plan", "node_seq": nodes[-1].seq if ended and nodes else self.seq + 1,
@@ -211,7 +230,9 @@ class RunBuilder:
 
     def _logs(self, seq: int, logs: Sequence[tuple[str, str]]) -> None:
         for n, (level, message) in enumerate(logs):
-            self.rows[LogLine].append(LogLine(**self._place(seq), n=n, level=level, message=message, at=self.clock))
+            self.rows[LogLine].append(
+                LogLine(**self._place(seq), n=n, level=level, message=message, at=self.clock)
+            )
 
     def _checkpoint(self, seq: int, delta: list[Any]) -> None:
         encoded = encode(delta)
@@ -227,7 +248,10 @@ TRACE = """Traceback (most recent call last):
     response = client.get(url)
 httpx.ReadTimeout: the server sent nothing for 10 s"""
 
-WORDS = "asyncio contextlib dataclasses decimal enum fractions functools graphlib heapq itertools json logging".split()
+WORDS = [
+    "asyncio", "contextlib", "dataclasses", "decimal", "enum", "fractions", "functools", "graphlib", "heapq",
+    "itertools", "json", "logging",
+]  # fmt: skip
 
 
 def page(number: int) -> str:
@@ -237,10 +261,14 @@ def page(number: int) -> str:
 def read_page(builder: RunBuilder, number: int, **action: Any) -> int:
     """Add one `read` node that fetches a page and notes it in the state."""
     url = page(number)
-    body = {"status": 200, "title": f"{WORDS[number % len(WORDS)]} — page {number}", "words": 800 + 37 * number % 900}
+    body = {
+        "status": 200,
+        "title": f"{WORDS[number % len(WORDS)]} — page {number}",
+        "words": 800 + 37 * number % 900,
+    }
     return builder.node(
         "read", summary=url.rsplit("/", 1)[1], actions=[Action(**{"args": {"url": url}, "output": body, **action})],
-        delta=[["append", "/pages", [body | {"url": url}]], ["set", "/done", number + 1], ["remove", "/todo/0", None]],
+        delta=[["append", "/pages", [body | {"url": url}]], ["set", "/done", number + 1], ["merge", "/seen", {url: 200}]],
         logs=[("info", f"read {url}")] if number % 10 == 0 else (),
     )  # fmt: skip
 
@@ -254,7 +282,14 @@ def a_crawl(version: AgentVersion, *, n_pages: int = 114, finish: str = "succeed
         finish: `succeeded`, `failed` (at draft), `running` (in the middle of reading), `sleeping`.
         kwargs: for RunBuilder.
     """
-    b = RunBuilder(version, **{"seconds_ago": 2 * 86400.0, "input": {"root": "https://docs.example.org/", "topics": ["asyncio"]}, **kwargs})
+    b = RunBuilder(
+        version,
+        **{
+            "seconds_ago": 2 * 86400.0,
+            "state": {"root": "https://docs.example.org/", "topics": ["asyncio"]},
+            **kwargs,
+        },
+    )
     _plan(b, n_pages)
     for number in range(n_pages if finish != "running" else n_pages // 2):
         read_page(b, number, **_luck(number))
@@ -283,7 +318,13 @@ def _luck(number: int) -> dict[str, Any]:
     slow = ("http_timeout", "the server sent nothing for 10 s")
     if number == 61:
         gone = {"code": "http_timeout", "message": f"{page(61)} sent nothing for 10 s, three times"}
-        return {"status": "failed", "attempts": 3, "seconds": 31.0, "output": gone, "tries": [slow, slow, slow]}
+        return {
+            "status": "failed",
+            "attempts": 3,
+            "seconds": 31.0,
+            "output": gone,
+            "tries": [slow, slow, slow],
+        }
     if number in (17, 40, 88):
         return {"attempts": 2, "seconds": 12.0, "tries": [slow]}
     return {"seconds": 0.3 + (number * 7 % 11) / 10}
@@ -304,7 +345,13 @@ def _running(b: RunBuilder, n_pages: int) -> Run:
 
 def _draft_actions() -> list[Action]:
     return [
-        Action("text.summarise", {"sentences": 40}, {"text": "The report cites 113 of 114 pages. " * 900}, 41.0, effect="compute"),
+        Action(
+            "text.summarise",
+            {"sentences": 40},
+            {"text": "The report cites 113 of 114 pages. " * 900},
+            41.0,
+            effect="compute",
+        ),
         Action("report.render", {"format": "markdown"}, {"words": 2310}, 3.0, effect="compute"),
     ]
 
@@ -316,8 +363,22 @@ def _failed(b: RunBuilder, n_pages: int) -> Run:
         "draft", status="failed", attempts=3, error_code="ValueError", actions=_draft_actions()[:1], tries=tries,
         summary=message, logs=[("warning", "no sentence about 'asyncio'"), ("error", "giving up")],
     )  # fmt: skip
-    error = {"code": "ValueError", "type": "ValueError", "message": message, "node": "draft", "seq": seq, "detail": TRACE}
-    return b.save(status="failed", error=error, progress_done=n_pages, progress_total=n_pages, node="draft", node_seq=seq)
+    error = {
+        "code": "ValueError",
+        "type": "ValueError",
+        "message": message,
+        "node": "draft",
+        "seq": seq,
+        "detail": TRACE,
+    }
+    return b.save(
+        status="failed",
+        error=error,
+        progress_done=n_pages,
+        progress_total=n_pages,
+        node="draft",
+        node_seq=seq,
+    )
 
 
 def _published(b: RunBuilder, n_pages: int) -> Run:
@@ -325,7 +386,12 @@ def _published(b: RunBuilder, n_pages: int) -> Run:
         "draft", summary="report.md, 2,310 words, 113 sources", actions=_draft_actions(), overhead_seconds=2.0,
         delta=[["set", "/report", {"status": "draft", "words": 2310}], ["remove", "/todo", None]],
     )  # fmt: skip
-    b.node("rest", actions=[Action("sleep", {"seconds": 900}, None, 900.0, kind="wait", effect="", summary="seconds 900")])
+    b.node(
+        "rest",
+        actions=[
+            Action("sleep", {"seconds": 900}, None, 900.0, kind="wait", effect="", summary="seconds 900")
+        ],
+    )
     written = Action(
         "report.publish", {"path": "/weekly/2026-47.html", "title": "Docs review, week 47"}, {"etag": "a91f", "bytes": 48211},
         2.2, effect="write",
@@ -374,18 +440,36 @@ def a_long_run(version: AgentVersion, n_steps: int, *, n_names: int = 1) -> Run:
     return b.save()
 
 
-HOSTILE = '<script>alert(1)</script><img src=x onerror=alert(2)>"\'\u202egnp.exe\x1b[31mred\u200b'
+HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'\u202egnp.exe\x1b[31mred\u200b"
 
 
 def a_hostile_run(version: AgentVersion) -> Run:
     """A failed run in which everything that an agent can write is an attack on the page."""
-    b = RunBuilder(version, title=HOSTILE, input={HOSTILE: HOSTILE})
-    bad = Action(HOSTILE[:60], {HOSTILE: HOSTILE}, {"code": HOSTILE[:60], "message": HOSTILE}, status="failed", summary=HOSTILE, tries=[(HOSTILE, HOSTILE)])
+    b = RunBuilder(version, title=HOSTILE, state={HOSTILE: HOSTILE})
+    bad = Action(
+        HOSTILE[:60],
+        {HOSTILE: HOSTILE},
+        {"code": HOSTILE[:60], "message": HOSTILE},
+        status="failed",
+        summary=HOSTILE,
+        tries=[(HOSTILE, HOSTILE)],
+    )
     b.node("plan", summary=HOSTILE, actions=[bad], delta=[["set", "/" + HOSTILE.replace("/", "~1"), {HOSTILE: [HOSTILE]}]],
            logs=[("info", HOSTILE), (HOSTILE[:10], HOSTILE)])  # fmt: skip
-    seq = b.node(HOSTILE[:90], status="failed", error_code=HOSTILE[:60], tries=[(HOSTILE, HOSTILE)], summary=HOSTILE)
-    output = encode({"report": f"# {HOSTILE}\n\n[x](javascript:alert(3)) ![i](https://evil.example/x.png) {HOSTILE}\n"})
-    error = {"code": HOSTILE, "type": HOSTILE, "message": HOSTILE, "node": HOSTILE, "seq": seq, "detail": HOSTILE}
+    seq = b.node(
+        HOSTILE[:90], status="failed", error_code=HOSTILE[:60], tries=[(HOSTILE, HOSTILE)], summary=HOSTILE
+    )
+    output = encode(
+        {"report": f"# {HOSTILE}\n\n[x](javascript:alert(3)) ![i](https://evil.example/x.png) {HOSTILE}\n"}
+    )
+    error = {
+        "code": HOSTILE,
+        "type": HOSTILE,
+        "message": HOSTILE,
+        "node": HOSTILE,
+        "seq": seq,
+        "detail": HOSTILE,
+    }
     return b.save(
         status="failed", error=error, progress_note=HOSTILE[:100], end_reason=HOSTILE, ended_by=HOSTILE[:90],
         waiting_on={"kind": HOSTILE, "text": HOSTILE}, output=output.body, output_codec=output.codec, node=HOSTILE[:90],

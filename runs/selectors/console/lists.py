@@ -1,6 +1,7 @@
 """Reads of the run list and the agents page."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,8 @@ from agentops.accounts.roles import Actor, Scope
 from runs.engine.states import OPEN, RunStatus
 from runs.models import Agent, AgentVersion, Run
 from runs.selectors.runs import runs_of
+
+MAX_AGENTS = 200
 
 
 def waits_of(actor: Actor, run_ids: Collection[UUID]) -> dict[UUID, Any]:
@@ -27,8 +30,19 @@ def runs_by_id(actor: Actor, run_ids: Collection[UUID]) -> list[Run]:
     return list(found.defer(*hidden))
 
 
-def agents_with_counts(actor: Actor) -> list[Agent]:
-    """Return the team's agents by slug with `n_open`, `n_failed` and `n_runs`, and the `published` version."""
+@dataclass(frozen=True, slots=True)
+class AgentCard:
+    """An agent, the number of the version that starts (None: none is published), and counts of its runs."""
+
+    agent: Agent
+    published: int | None
+    n_runs: int
+    n_open: int
+    n_failed: int
+
+
+def agents_with_counts(actor: Actor) -> list[AgentCard]:
+    """Return the team's agents by slug, at most MAX_AGENTS."""
     actor.require(Scope.READ)
     found = Agent.objects.filter(team_id=actor.team_id).annotate(
         published=_newest_published(),
@@ -36,7 +50,8 @@ def agents_with_counts(actor: Actor) -> list[Agent]:
         n_open=Count("runs", filter=Q(runs__status__in=OPEN)),
         n_failed=Count("runs", filter=Q(runs__status=RunStatus.FAILED)),
     )
-    return list(found.order_by("slug")[:200])
+    rows = found.order_by("slug")[:MAX_AGENTS]
+    return [AgentCard(agent, agent.published, agent.n_runs, agent.n_open, agent.n_failed) for agent in rows]
 
 
 def _newest_published() -> Subquery:

@@ -68,7 +68,17 @@ def read_material(
     if offset is None:
         offset = nodes_before(actor, run, after + 1) if after else 0
     return Material(
-        run, now, totals, gaps_of(actor, run), segments, troubles, inside, steps, selected, selected_node, offset
+        run,
+        now,
+        totals,
+        gaps_of(actor, run),
+        segments,
+        troubles,
+        inside,
+        steps,
+        selected,
+        selected_node,
+        offset,
     )
 
 

@@ -17,10 +17,8 @@ def input_for(actor: Actor, run_id: UUID) -> Any:
 
     Raises: NotFoundError
     """
-    found = runs_of(actor).filter(id=run_id).values_list("input_codec", "input").first()
-    if found is None:
-        raise NotFoundError(f"there is no run {run_id}")
-    return decode(*found)
+    codec, body = _value(actor, run_id, "input_codec", "input")
+    return decode(codec, body)
 
 
 def output_for(actor: Actor, run_id: UUID) -> Any:
@@ -28,10 +26,15 @@ def output_for(actor: Actor, run_id: UUID) -> Any:
 
     Raises: NotFoundError
     """
-    found = runs_of(actor).filter(id=run_id).values_list("output_codec", "output").first()
+    codec, body = _value(actor, run_id, "output_codec", "output")
+    return None if body is None else decode(codec, body)
+
+
+def _value(actor: Actor, run_id: UUID, *columns: str) -> tuple[Any, ...]:
+    found: tuple[Any, ...] | None = runs_of(actor).filter(id=run_id).values_list(*columns).first()
     if found is None:
         raise NotFoundError(f"there is no run {run_id}")
-    return None if found[1] is None else decode(*found)
+    return found
 
 
 def log_lines_for(

@@ -36,6 +36,7 @@ class Totals:
     last_seq: int
     has_node: bool
     n_children_of_node: int
+    cost_microusd: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,8 @@ _TOTALS = """
            count(*) FILTER (WHERE attempts > 1 OR is_superseded), min(started_at),
            max(greatest(started_at, ended_at)),
            min(seq) FILTER (WHERE status = 'failed' AND NOT is_superseded), coalesce(max(seq), 0),
-           coalesce(bool_or(seq = %(node_seq)s), false), count(*) FILTER (WHERE parent_seq = %(node_seq)s)
+           coalesce(bool_or(seq = %(node_seq)s), false), count(*) FILTER (WHERE parent_seq = %(node_seq)s),
+           coalesce(sum(cost_microusd), 0)::bigint
       FROM runs_step WHERE run_id = %(run_id)s AND team_id = %(team_id)s
 """
 
@@ -181,7 +183,9 @@ def gaps_of(actor: Actor, run: Run) -> list[Gap]:
     return [Gap(*row) for row in _rows(_GAPS, actor, run, node_at=run.node_at, limit=MAX_GAPS)]
 
 
-def segments_of(actor: Actor, run: Run, parents: Collection[int], *, after: int = 0, limit: int = 200) -> list[Segment]:
+def segments_of(
+    actor: Actor, run: Run, parents: Collection[int], *, after: int = 0, limit: int = 200
+) -> list[Segment]:
     """Return the segments of the children of `parents` (0: the nodes) behind the step `after`, in tree order."""
     if not parents:
         return []
@@ -195,7 +199,9 @@ def troubles_of(actor: Actor, run: Run, segments: Sequence[Segment]) -> dict[int
         return {}
     stretches = {"firsts": [s.first for s in segments], "lasts": [s.last for s in segments]}
     rows = _rows(_TROUBLE, actor, run, **stretches, few=FEW, reach=_REACH)
-    return {first: Trouble(n_failed, n_retried, sorted(failed)) for first, n_failed, n_retried, failed in rows}
+    return {
+        first: Trouble(n_failed, n_retried, sorted(failed)) for first, n_failed, n_retried, failed in rows
+    }
 
 
 def buckets_of(actor: Actor, run: Run, bounds: Sequence[datetime]) -> list[tuple[int, int, int]]:
@@ -230,7 +236,9 @@ def nodes_before(actor: Actor, run: Run, seq: int) -> int:
     return Step.objects.filter(team_id=actor.team_id, run_id=run.pk, depth=0, seq__lt=seq).count()
 
 
-def steps_between(actor: Actor, run: Run, *, parent_seq: int, first: int, last: int, limit: int) -> list[Step]:
+def steps_between(
+    actor: Actor, run: Run, *, parent_seq: int, first: int, last: int, limit: int
+) -> list[Step]:
     """Return the children of `parent_seq` from `first` to `last`, at most `limit` of them."""
     found = Step.objects.filter(
         team_id=actor.team_id, run_id=run.pk, parent_seq=parent_seq, seq__gte=first, seq__lte=last
@@ -241,11 +249,14 @@ def steps_between(actor: Actor, run: Run, *, parent_seq: int, first: int, last: 
 def error_beside(actor: Actor, run: Run, seq: int, *, forward: bool) -> int | None:
     """Return the nearest failed step behind (or before) `seq`."""
     found = Step.objects.filter(team_id=actor.team_id, run_id=run.pk, status="failed", is_superseded=False)
-    found = found.filter(seq__gt=seq).order_by("seq") if forward else found.filter(seq__lt=seq).order_by("-seq")
+    found = (
+        found.filter(seq__gt=seq).order_by("seq") if forward else found.filter(seq__lt=seq).order_by("-seq")
+    )
     return found.values_list("seq", flat=True).first()
 
 
 def _rows(sql: str, actor: Actor, run: Run, **params: Any) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(sql, {"run_id": run.pk, "team_id": actor.team_id, **params})
-        return cursor.fetchall()
+        found: list[tuple[Any, ...]] = cursor.fetchall()
+    return found
