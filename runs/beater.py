@@ -5,9 +5,10 @@ watches the worker by pidfd, so that a death on a living host is known within mi
 stopped (SIGSTOP) gets no beats: its runs move on, and its epoch is stale when it wakes. Source: PROTOCOL 19, 20.
 
 It knows neither Django nor agents: `python -m runs.beater WORKER_ID PID`, with the connection in
-AGENTOPS_BEATER_DSN.
+AGENTOPS_BEATER.
 """
 
+import json
 import logging
 import os
 import select
@@ -19,14 +20,42 @@ from uuid import UUID
 
 import psycopg
 
+from runs.slots import Board
+
 BEAT = "UPDATE runs_worker SET beat_at = clock_timestamp() WHERE id = %s AND dead_at IS NULL"
 BURY = (
     "UPDATE runs_worker SET dead_at = clock_timestamp(), dead_reason = %s WHERE id = %s AND dead_at IS NULL"
 )
-REQUEUE = (
-    "UPDATE runs_run SET status = 'queued', worker_id = NULL, queued_at = clock_timestamp()"
-    " WHERE status = 'running' AND worker_id = %s"
-)
+# A run whose worker is gone is queued again. Only the end of a process that was not being stopped counts as a loss:
+# alone, when the process held no other run; together otherwise. After two losses together at one node step the run
+# goes on alone in a process of its own; after `poison_losses` alone it is a dead letter (PROTOCOL 21).
+REQUEUE = """
+UPDATE runs_run r SET
+    status = CASE WHEN n.alone >= %(poison_losses)s THEN 'failed' ELSE 'queued' END,
+    ended_at = CASE WHEN n.alone >= %(poison_losses)s THEN clock_timestamp() END,
+    error = CASE WHEN n.alone >= %(poison_losses)s THEN jsonb_build_object('code', 'poison', 'message',
+        format('the worker process died %%s times while it ran node %%s of this run alone', n.alone, r.node),
+        'type', 'Poison', 'node', r.node, 'seq', r.node_seq, 'attempts', n.alone, 'detail', n.reason) ELSE r.error END,
+    health = CASE WHEN n.alone >= %(poison_losses)s THEN '{}' ELSE r.health END,
+    lost_seq = CASE WHEN n.is_loss THEN r.node_seq ELSE r.lost_seq END,
+    lost_alone = n.alone, lost_together = n.together, is_isolated = r.is_isolated OR n.together >= 2,
+    worker_id = NULL, queued_at = clock_timestamp()
+FROM (
+    SELECT l.id, l.is_loss, l.reason,
+        CASE WHEN l.is_same THEN l.lost_alone ELSE 0 END + CASE WHEN l.is_loss AND l.n = 1 THEN 1 ELSE 0 END AS alone,
+        CASE WHEN l.is_same THEN l.lost_together ELSE 0 END + CASE WHEN l.is_loss AND l.n > 1 THEN 1 ELSE 0 END AS together
+    FROM (
+        SELECT x.id, x.lost_alone, x.lost_together, x.lost_seq IS NOT DISTINCT FROM x.node_seq AS is_same,
+            coalesce(w.dead_reason LIKE 'its process %%' AND NOT w.is_stopping, false) AS is_loss,
+            coalesce(w.dead_reason, 'its worker is unknown') AS reason,
+            (SELECT count(*) FROM runs_run o WHERE o.status = 'running' AND o.worker_id = x.worker_id) AS n
+        FROM runs_run x LEFT JOIN runs_worker w ON w.id = x.worker_id
+        WHERE x.status = 'running' AND (w.id IS NULL OR w.dead_at IS NOT NULL)
+        FOR UPDATE OF x SKIP LOCKED) l) n
+WHERE r.id = n.id AND r.status = 'running'
+RETURNING r.queue
+"""
+OVERDUE = "its process was ended, a step was past its time-out"
 DECLARED_DEAD = 3
 _RETRY_SECONDS = 0.5
 
@@ -83,9 +112,13 @@ class PidFile:
 class Beater:
     """Beats until the worker ends or is declared dead by others."""
 
-    def __init__(self, worker_id: UUID, pid: int, dsn: str, beat_seconds: float) -> None:
+    def __init__(
+        self, worker_id: UUID, pid: int, dsn: str, beat_seconds: float, poison_losses: int, board: Board
+    ) -> None:
         self.worker_id, self.dsn, self.beat_seconds = worker_id, dsn, beat_seconds
+        self.poison_losses, self.board = poison_losses, board
         self.process = PidFile(pid)
+        self._reason = "its process ended"
         self._connection: psycopg.Connection | None = None
 
     def run(self) -> int:
@@ -93,8 +126,16 @@ class Beater:
         while not self.process.ended_within(self.beat_seconds):
             if not is_stopped(self.process.pid) and not self._beat():
                 return DECLARED_DEAD
+            self._end_when_overdue()
         self._bury()
         return 0
+
+    def _end_when_overdue(self) -> None:
+        """End a worker whose step shows no progress: its other runs go on elsewhere, the stuck one is counted."""
+        if not is_stopped(self.process.pid) and self.board.overdue_seconds() > 0:
+            logger.warning("a step is past its time-out; ending the worker process %s", self.process.pid)
+            self._reason = OVERDUE
+            os.kill(self.process.pid, signal.SIGKILL)
 
     def _beat(self) -> bool:
         """Return False once the row says that this worker is dead."""
@@ -109,8 +150,8 @@ class Beater:
         for _ in range(20):
             try:
                 with self._database().transaction():
-                    self._database().execute(BURY, ("its process ended", self.worker_id))
-                    self._database().execute(REQUEUE, (self.worker_id,))
+                    self._database().execute(BURY, (self._reason, self.worker_id))
+                    self._database().execute(REQUEUE, {"poison_losses": self.poison_losses})
             except psycopg.Error as error:
                 logger.warning("could not report the end of the worker: %s", error)
                 self._connection = None
@@ -130,8 +171,9 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     worker_id, pid = UUID(sys.argv[1]), int(sys.argv[2])
-    beat_seconds = float(os.environ.get("AGENTOPS_BEAT_SECONDS", "2"))
-    return Beater(worker_id, pid, os.environ["AGENTOPS_BEATER_DSN"], beat_seconds).run()
+    settings = json.loads(os.environ["AGENTOPS_BEATER"])
+    board = Board(settings.pop("board"))
+    return Beater(worker_id, pid, board=board, **settings).run()
 
 
 if __name__ == "__main__":

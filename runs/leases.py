@@ -25,10 +25,16 @@ from agentops.common.ids import new_id
 from runs.beater import process_start
 from runs.journal.fence import Lease, Row, execute, persist, query
 from runs.journal.nodes import Position
+from runs.slots import Board
 
 _REGISTER = (
     "INSERT INTO runs_worker (id, host, boot_id, pid_ns, pid, pid_start, queues, slots, dead_reason)"
     " VALUES (%(id)s, %(host)s, %(boot_id)s, %(pid_ns)s, %(pid)s, %(pid_start)s, %(queues)s::jsonb, %(slots)s, '')"
+)
+_STOPPING = "UPDATE runs_worker SET is_stopping = true WHERE id = %(id)s"
+_NEXT_ISOLATED = (
+    "SELECT id FROM runs_run WHERE status = 'queued' AND queue = %(queue)s AND is_isolated"
+    " ORDER BY priority DESC, queued_at LIMIT 1 FOR UPDATE SKIP LOCKED"
 )
 _RETIRE = (
     "UPDATE runs_worker SET dead_at = clock_timestamp(), dead_reason = %(reason)s"
@@ -38,13 +44,19 @@ _CLAIM = """
 UPDATE runs_run r SET status = 'running', epoch = r.epoch + 1, worker_id = %(worker_id)s, claims = r.claims + 1,
     started_at = coalesce(r.started_at, clock_timestamp()), node_at = coalesce(r.node_at, clock_timestamp()),
     wake_at = NULL, waiting_on = NULL
-FROM (SELECT id FROM runs_run WHERE status = 'queued' AND queue = %(queue)s
-      ORDER BY priority DESC, queued_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED) q
+FROM ({wanted} FOR UPDATE SKIP LOCKED) q
 WHERE r.id = q.id AND EXISTS (SELECT 1 FROM runs_worker w WHERE w.id = %(worker_id)s AND w.dead_at IS NULL)
 RETURNING r.id, r.team_id, r.epoch, r.branch, r.head_seq, r.head_hash, r.node, r.node_seq, r.node_attempt,
     r.node_at::text, r.control, r.input, r.input_codec, r.agent_version_id, extract(epoch from clock_timestamp())::float8,
     r.claims, r.title, r.attempts_before
 """
+_CLAIM_NEXT = _CLAIM.format(
+    wanted="SELECT id FROM runs_run WHERE status = 'queued' AND queue = %(queue)s AND NOT is_isolated"
+    " ORDER BY priority DESC, queued_at LIMIT %(limit)s"
+)
+_CLAIM_ALONE = _CLAIM.format(
+    wanted="SELECT id FROM runs_run WHERE status = 'queued' AND id = %(run_id)s AND is_isolated"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +102,7 @@ class WorkerProcess:
         self.pid = os.getpid()
         self.id: UUID | None = None
         self.stopping = threading.Event()
+        self.board = Board()
         self._lock = threading.Lock()
         self._beater: subprocess.Popen[bytes] | None = None
 
@@ -101,8 +114,14 @@ class WorkerProcess:
         with self._lock:
             if self.id is None or self._beater is None or self._beater.poll() is not None:
                 self.id = self._register()
-                self._beater = _start_beater(self.id)
+                self._beater = _start_beater(self.id, self.board)
             return self.id
+
+    def stop(self) -> None:
+        """Let slices end at their next action; what still runs when the process ends is not to blame for that."""
+        self.stopping.set()
+        if self.id is not None:
+            execute(_STOPPING, {"id": self.id})
 
     def retire(self) -> None:
         """Say that this worker stopped on purpose."""
@@ -136,12 +155,28 @@ def worker() -> WorkerProcess:
     return _process
 
 
+def claim_alone(*, worker_id: UUID, run_id: UUID) -> list[Claimed]:
+    """Return the queued run, now leased to the worker, if it still waits to be run alone.
+
+    Locks: the run row. Transaction: none open; one statement.
+    """
+    return [
+        _claimed(worker_id, row) for row in query(_CLAIM_ALONE, {"worker_id": worker_id, "run_id": run_id})
+    ]
+
+
+def next_isolated(queue: str) -> UUID | None:
+    """Return a queued run of `queue` that must run alone, in a process of its own."""
+    row = execute(_NEXT_ISOLATED, {"queue": queue})
+    return row[0] if row else None
+
+
 def claim(*, worker_id: UUID, queue: str, limit: int) -> list[Claimed]:
     """Return up to `limit` queued runs, now leased to the worker; none when the worker was declared dead.
 
     Locks: the claimed run rows, SKIP LOCKED. Transaction: none open; one statement.
     """
-    rows = query(_CLAIM, {"worker_id": worker_id, "queue": queue, "limit": limit})
+    rows = query(_CLAIM_NEXT, {"worker_id": worker_id, "queue": queue, "limit": limit})
     return [_claimed(worker_id, row) for row in rows]
 
 
@@ -166,14 +201,19 @@ def _claimed(worker_id: UUID, row: Row) -> Claimed:
     return Claimed(lease, position, codec, body, version_id, database_seconds, claims, title, attempts_before)
 
 
-def _start_beater(worker_id: UUID) -> subprocess.Popen[bytes]:
+def _start_beater(worker_id: UUID, board: Board) -> subprocess.Popen[bytes]:
     """Start the sibling that beats for this worker; in a session of its own, so that what kills us spares it."""
     given: dict[str, Any] = connection.get_connection_params()
     known = ("host", "port", "user", "password", "dbname")
     conninfo = make_conninfo("", **{key: given[key] for key in known if given.get(key)})
+    settings_of_beater = {
+        "dsn": conninfo, "beat_seconds": conf().beat_seconds, "poison_losses": conf().poison_losses,
+        "board": board.descriptor,
+    }  # fmt: skip
     return subprocess.Popen(
         [sys.executable, "-m", "runs.beater", str(worker_id), str(os.getpid())],
-        env=os.environ | {"AGENTOPS_BEATER_DSN": conninfo, "AGENTOPS_BEAT_SECONDS": str(conf().beat_seconds)},
+        env=os.environ | {"AGENTOPS_BEATER": json.dumps(settings_of_beater)},
+        pass_fds=(board.descriptor,),
         cwd=settings.BASE_DIR,
         stdin=subprocess.DEVNULL,
         start_new_session=True,

@@ -36,4 +36,4 @@ def _child(**_: object) -> None:
 @worker_shutting_down.connect
 def _stopping(**_: object) -> None:
     """Let slices end at their next action: their runs go back to the queue at once."""
-    leases.worker().stopping.set()
+    leases.worker().stop()

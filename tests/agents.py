@@ -1,6 +1,8 @@
 """Small programs that the tests run on the real shell."""
 
+import os
 import re
+import signal
 import time
 from dataclasses import replace
 from typing import Any
@@ -234,6 +236,24 @@ class LogsWrite(Program):
         ctx.log("before")
         ctx.tool("test.nul_write")
         ctx.log("after")
+        return Finish()
+
+
+class Poison(Program):
+    """Ends the process that runs its second node: with a segmentation fault, or by holding the interpreter."""
+
+    name = "test-poison"
+
+    @node(start=True)
+    def first(self, ctx: Context, state: Any) -> Command:
+        return Goto("second", set={"reached": True})
+
+    @node
+    def second(self, ctx: Context, state: Any) -> Command:
+        if state["how"] == "segfault":
+            os.kill(os.getpid(), signal.SIGSEGV)
+            time.sleep(5)
+        re.match(r"^(a+)+$", "a" * state["length"] + "b")
         return Finish()
 
 

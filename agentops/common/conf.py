@@ -22,6 +22,9 @@ class Conf:
     beat_seconds: float = 2.0
     lease_beats: int = 5
     clock_tick_seconds: float = 0.25
+    node_timeout_seconds: float = 600.0
+    timeout_grace_seconds: float = 30.0
+    poison_losses: int = 3
     state_cache_runs: int = 64
     node_max_actions: int = 1000
     integrity_key_id: int = 1

@@ -24,11 +24,11 @@ GUARDS = {
     "count": f"UPDATE runs_run SET {_COUNTERS} {_WHERE} {_RETURNING}",
     "goto": (
         "UPDATE runs_run SET head_seq = %(seq)s, head_hash = %(hash)s, node = %(next_node)s, node_seq = %(next_seq)s, "
-        f"node_attempt = 1, attempts_before = 0, node_at = clock_timestamp(), {_COUNTERS} {_WHERE} AND node_seq = %(seq)s {_RETURNING}"
+        f"node_attempt = 1, attempts_before = 0, is_isolated = false, node_at = clock_timestamp(), {_COUNTERS} {_WHERE} AND node_seq = %(seq)s {_RETURNING}"
     ),
     "goto_sleep": (
         "UPDATE runs_run SET head_seq = %(seq)s, head_hash = %(hash)s, node = %(next_node)s, node_seq = %(next_seq)s, "
-        "node_attempt = 1, attempts_before = 0, node_at = NULL, status = 'sleeping', "
+        "node_attempt = 1, attempts_before = 0, is_isolated = false, node_at = NULL, status = 'sleeping', "
         "wake_at = clock_timestamp() + make_interval(secs => %(wake_seconds)s), waiting_on = %(waiting_on)s::jsonb, "
         f"{_LEAVE}, {_COUNTERS} {_WHERE} AND node_seq = %(seq)s {_RETURNING}"
     ),

@@ -16,7 +16,8 @@ class Run(models.Model):
     """One execution of an agent.
 
     The hot columns (head_*, node*, counters) are written by every commit and therefore carry no index, so that
-    those updates stay heap-only. Foreign keys of the hot path are without database constraints: each would cost
+    those updates stay heap-only. `lost_*` count the worker processes that died with the run at the node step
+    `lost_seq`: with other runs beside it, or alone (PROTOCOL 21). Foreign keys of the hot path are without database constraints: each would cost
     a key-share lock a row.
     """
 
@@ -44,6 +45,11 @@ class Run(models.Model):
     epoch = models.BigIntegerField(default=0)
     worker_id = models.UUIDField(null=True)
     claims = models.IntegerField(default=0)
+
+    lost_seq = models.BigIntegerField(null=True)
+    lost_together = models.SmallIntegerField(default=0)
+    lost_alone = models.SmallIntegerField(default=0)
+    is_isolated = models.BooleanField(default=False)
 
     branch = models.IntegerField(default=1)
     head_seq = models.BigIntegerField(default=0)

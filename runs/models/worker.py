@@ -9,7 +9,7 @@ class Worker(models.Model):
     """One worker process: a fresh id each boot. Its runs are leased to it while its beats are fresh.
 
     `host`, `boot_id` and `pid_ns` say where `pid` means something; `pid_start` tells the process from a later
-    one with the same number. Belongs to no team: it serves them all.
+    one with the same number. A worker that is stopping on purpose condemns no run by its end. Belongs to no team: it serves them all.
     """
 
     id = models.UUIDField(primary_key=True)
@@ -22,6 +22,7 @@ class Worker(models.Model):
     slots = models.IntegerField(default=1)
     started_at = models.DateTimeField(db_default=Now())
     beat_at = models.DateTimeField(db_default=Now())
+    is_stopping = models.BooleanField(db_default=False)
     dead_at = models.DateTimeField(null=True)
     dead_reason = models.CharField(max_length=200, blank=True)
 

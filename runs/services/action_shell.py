@@ -19,7 +19,8 @@ from runs.journal import nodes
 from runs.journal.actions import ActionJournal, Entry, Place
 from runs.journal.fence import Lease
 from runs.journal.pending import Pending, now_seconds
-from runs.services.calling import Tried, call_tool
+from runs.leases import worker
+from runs.services.calling import IN_PROCESS_WAIT_SECONDS, Tried, call_tool
 from runs.tools.registry import get_tool
 
 
@@ -146,6 +147,10 @@ class ActionShell:
             lease.team_id, lease.run_id, action.seq, 0, entry.idempotency_key, spec.timeout_seconds
         )
         confirm = self.journal.confirm if entry.is_write else _nothing
+        waits = spec.retry.max_attempts * IN_PROCESS_WAIT_SECONDS
+        worker().board.arm(
+            spec.timeout_seconds * spec.retry.max_attempts + waits + conf().timeout_grace_seconds
+        )
         return call_tool(spec, action.request.args, call, attempts=action.attempts, confirm=confirm)
 
     def _recorded(self, entry: Entry, tried: Tried) -> Recorded | Open:
@@ -155,6 +160,7 @@ class ActionShell:
         for line in tried.logs:
             self.pending.log("warning", line)
         self.clock.n_done += 1
+        worker().board.arm(conf().node_timeout_seconds)
         assert entry.spec or not tried.is_unknown
         if tried.is_unknown:
             return Open(

@@ -23,7 +23,7 @@ from runs.journal import actions, nodes
 from runs.journal.actions import Place
 from runs.journal.fence import Lease
 from runs.journal.pending import Pending, now_seconds
-from runs.leases import Claimed
+from runs.leases import Claimed, worker
 from runs.models import Run
 from runs.programs import get_program
 from runs.services.action_shell import ActionShell, SliceClock
@@ -107,6 +107,7 @@ class Slice:
             shell, journal, run_id=self.lease.run_id, agent=self.agent, attempt=self.at.node_attempt
         )
         began = now_seconds()
+        worker().board.arm(conf().node_timeout_seconds)
         try:
             command = self._asked(context)
             self._commit(command, journal)

@@ -6,6 +6,7 @@ import time
 from agentops.common.conf import conf
 from runs import dispatch, leases
 from runs.services.advance import advance
+from runs.services.isolate import run_in_own_process
 
 logger = logging.getLogger(__name__)
 
@@ -22,12 +23,17 @@ def drain(queue: str) -> int:
     n_slices = 0
     while not process.stopping.is_set():
         claimed = leases.claim(worker_id=process.ensure(), queue=queue, limit=1)
-        if not claimed:
+        isolated = None if claimed else leases.next_isolated(queue)
+        if not claimed and isolated is None:
             return n_slices
         if not n_slices or time.monotonic() > until:
             dispatch.poke(queue)
         n_slices += 1
-        advance(claimed[0], stopping=process.stopping)
+        if isolated is not None:
+            run_in_own_process(isolated)
+        for one in claimed:
+            with process.board.slot():
+                advance(one, stopping=process.stopping)
         if time.monotonic() > until:
             return n_slices
     return n_slices

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from agentops.common.conf import conf
 from runs import dispatch
-from runs.beater import process_start
+from runs.beater import REQUEUE, process_start
 from runs.journal.fence import query
 from runs.journal.statements import CLOSE_OPEN_STEPS
 from runs.leases import this_host
@@ -32,12 +32,6 @@ WHERE id = ANY(%(ids)s) AND dead_at IS NULL RETURNING id
 _BURY_SILENT = """
 UPDATE runs_worker SET dead_at = clock_timestamp(), dead_reason = 'missed its beats'
 WHERE dead_at IS NULL AND beat_at < clock_timestamp() - make_interval(secs => %(lease_seconds)s) RETURNING id
-"""
-_REQUEUE = """
-UPDATE runs_run r SET status = 'queued', worker_id = NULL, queued_at = clock_timestamp()
-WHERE r.status = 'running' AND NOT EXISTS (
-    SELECT 1 FROM runs_worker w WHERE w.id = r.worker_id AND w.dead_at IS NULL)
-RETURNING r.queue
 """
 _EXPIRE = f"""
 WITH r AS (
@@ -105,8 +99,11 @@ def bury_silent() -> int:
 
 
 def requeue_orphans() -> int:
-    """Queue the runs whose worker is dead or unknown; returns how many. Their next claim raises the epoch."""
-    rows = query(_REQUEUE, {})
+    """Queue the runs whose worker is dead or unknown, or make them dead letters; returns how many.
+
+    Their next claim raises the epoch.
+    """
+    rows = query(REQUEUE, {"poison_losses": conf().poison_losses})
     _poke(rows)
     return len(rows)
 

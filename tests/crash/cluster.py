@@ -32,9 +32,16 @@ class Cluster:
     """Workers and a clock; a worker that ends is started again, as a supervisor does."""
 
     def __init__(
-        self, *, workers: int = 2, slots: int = 4, module: str = "tests.crash.settings", **conf: Any
+        self,
+        *,
+        workers: int = 2,
+        slots: int = 4,
+        module: str = "tests.crash.settings",
+        is_supervised: bool = False,
+        **conf: Any,
     ) -> None:
         self.n_workers, self.slots, self.module, self.conf = workers, slots, module, conf
+        self.is_supervised = is_supervised
         self.workers: list[subprocess.Popen[bytes]] = []
         self.clock: subprocess.Popen[bytes] | None = None
         self.log = tempfile.TemporaryFile()  # noqa: SIM115 -- closed in __exit__
@@ -71,9 +78,16 @@ class Cluster:
         """Wait until `check()` holds; fails with the processes' output."""
         deadline = time.monotonic() + seconds
         while not check():
+            self._supervise()
             if time.monotonic() > deadline:
                 raise AssertionError(f"not within {seconds} s; the processes said:\n{self.output()}")
             time.sleep(0.1)
+
+    def _supervise(self) -> None:
+        """Start a worker in the place of one that ended by itself."""
+        for index, process in enumerate(self.workers):
+            if self.is_supervised and process.poll() is not None:
+                self.workers[index] = self._worker()
 
     def _worker(self) -> subprocess.Popen[bytes]:
         return self._start(
