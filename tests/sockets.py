@@ -34,7 +34,7 @@ class Socket:
             "headers": headers,
             "subprotocols": [],
         }
-        self._communicator: Any = ApplicationCommunicator(application, scope)  # asgiref leaves types out
+        self._communicator: Any = ApplicationCommunicator(application, scope)  # type: ignore[no-untyped-call]
         self.is_open = False
 
     async def open(self) -> None:

@@ -4,7 +4,9 @@ from collections.abc import Callable
 from uuid import UUID
 
 from django.contrib.auth.views import redirect_to_login
+from django.db import DataError
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.utils.functional import SimpleLazyObject
 from django.views import defaults
 from django_htmx.http import HttpResponseClientRedirect
@@ -12,7 +14,7 @@ from django_htmx.http import HttpResponseClientRedirect
 from agentops.accounts.models import User
 from agentops.accounts.roles import Actor
 from agentops.accounts.selectors import actor_of_user
-from agentops.common.errors import NotAllowedError, NotAuthenticatedError, NotFoundError
+from agentops.common.errors import AgentOpsError, NotAllowedError, NotAuthenticatedError, NotFoundError
 
 TEAM_SESSION_KEY = "team_id"
 
@@ -61,6 +63,8 @@ class ActorMiddleware:
             return defaults.permission_denied(request, error)
         if isinstance(error, NotFoundError):
             return defaults.page_not_found(request, error)
+        if isinstance(error, AgentOpsError | DataError):
+            return _refused(request, error)
         return None
 
 
@@ -78,3 +82,9 @@ def _to_sign_in(request: HttpRequest) -> HttpResponse:
         return redirect_to_login(request.get_full_path())
     here = request.headers.get("HX-Current-URL", request.get_full_path())
     return HttpResponseClientRedirect(redirect_to_login(here)["Location"])
+
+
+def _refused(request: HttpRequest, error: AgentOpsError | DataError) -> HttpResponse | None:
+    """Return the page for a request that does not fit, such as a form field with a NUL, which no column holds."""
+    status, detail = (error.http_status, error.detail) if isinstance(error, AgentOpsError) else (400, "")
+    return None if status >= 500 else render(request, "400.html", {"exception": detail}, status=status)

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth import login
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
@@ -39,7 +39,7 @@ def choose_team(request: HttpRequest) -> HttpResponse:
     is_ours = url_has_allowed_host_and_scheme(
         following, {request.get_host()}, require_https=request.is_secure()
     )
-    return redirect(following if is_ours else "/")
+    return HttpResponseRedirect(following if is_ours else "/")
 
 
 def _uuid(text: str) -> UUID | None:

@@ -1,0 +1,55 @@
+"""Whatever stands in an address or a form of the console, the answer is a page that says what is wrong."""
+
+from typing import Any
+
+import pytest
+
+from tests.belongings import Belongings
+from tests.personas import World
+
+pytestmark = pytest.mark.django_db
+
+NAMES = (
+    "q",
+    "seq",
+    "after",
+    "cursor",
+    "from",
+    "agent",
+    "status",
+    "level",
+    "part",
+    "path",
+    "at",
+    "depth",
+    "limit",
+    "next",
+)
+WORDS = ("x", "-1", "9" * 25, "0" * 5000, "\ud7ff\U0001f600'\"<script>%\\", "[]", "a:b", "/a/b")
+
+
+def test_odd_queries(world: World, theirs: Belongings, client_for: Any) -> None:
+    client = client_for(world.ada)
+    client.raise_request_exception = False
+    broken = set()
+    for address in theirs.addresses():
+        if not address.startswith(("/api/", "/accounts/", "/readyz")):
+            for word in WORDS:
+                answer = client.get(address, dict.fromkeys(NAMES, word))
+                if answer.status_code >= 500:
+                    broken.add((address.replace(str(theirs.run.id), "ID"), word[:30]))
+    assert sorted(broken) == []
+
+
+def test_odd_forms(world: World, theirs: Belongings, client_for: Any) -> None:
+    client = client_for(world.ada)
+    client.raise_request_exception = False
+    broken = set()
+    names = (*NAMES, "idempotency_key", "title", "reason", "team", "theme", "field-n", "n", "input")
+    for address in theirs.addresses():
+        if not address.startswith(("/api/", "/accounts/", "/readyz")):
+            for word in (*WORDS, "a\0b"):
+                answer = client.post(address, dict.fromkeys(names, word))
+                if answer.status_code >= 500:
+                    broken.add((address.replace(str(theirs.run.id), "ID"), word[:30]))
+    assert sorted(broken) == []
