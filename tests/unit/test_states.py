@@ -8,9 +8,10 @@ import pytest
 from runs import beater, leases
 from runs.engine.states import MOVES, OPEN, TERMINAL, Move, RunStatus, legal_moves, sources, target
 from runs.journal import nodes, statements
-from runs.services import sweep
+from runs.services import kill_run, pause_run, resume_run, retry_run, sweep
 
 EACH_STATUS = pytest.mark.parametrize("status", RunStatus)
+SHELL = [beater, leases, nodes, statements, sweep]
 EACH_MOVE = pytest.mark.parametrize("move", Move)
 
 
@@ -61,28 +62,46 @@ def test_no_open_status_is_a_dead_end(status: RunStatus) -> None:
     assert status in TERMINAL or reached >= {RunStatus.SUCCEEDED, RunStatus.FAILED, RunStatus.CANCELLED}
 
 
-@pytest.mark.parametrize("module", [beater, leases, nodes, statements, sweep], ids=lambda m: m.__name__)
+@pytest.mark.parametrize("module", SHELL, ids=lambda module: module.__name__)
 def test_every_statement_of_the_shell_makes_a_legal_move(module: ModuleType) -> None:
-    moves = [found for text in _texts(module) if (found := _move_in(text))]
+    moves = {move for text in texts(module) for move in moves_in(text)}
     assert moves, "the module moves runs, or this test no longer finds its statements"
     legal = {(origin.value, there.value) for origins, there in MOVES.values() for origin in origins}
-    assert set(moves) <= legal
+    assert moves <= legal
 
 
-def _texts(module: ModuleType) -> list[str]:
+def texts(module: ModuleType) -> list[str]:
     found: list[str] = []
     for value in vars(module).values():
-        found += [value] if isinstance(value, str) else []
+        found += [value] if isinstance(value, str) and "{wanted}" not in value else []
         found += [item for item in value.values() if isinstance(item, str)] if isinstance(value, dict) else []
     return found
 
 
-def _move_in(sql: str) -> tuple[str, str] | None:
-    """Return the status before and after an UPDATE of a run; None when it keeps the status."""
-    parts = re.match(r"\s*UPDATE runs_run (?:r )?SET (.*?)\s(?:FROM|WHERE)\s(.*)", sql, re.DOTALL)
-    after = parts and re.search(r"\bstatus = '(\w+)'", parts[1])
-    if not parts or not after:
-        return None
-    before = re.search(r"\bstatus = '(\w+)'", parts[2])
-    assert before, f"a move that does not say from where: {sql}"
-    return before[1], after[1]
+def moves_in(sql: str) -> set[tuple[str, str]]:
+    """Return each status before and after the UPDATE of a run in `sql`; none when it keeps the status."""
+    update = re.search(r"UPDATE runs_run (?:r )?SET\s(.*?)\s(?:FROM|WHERE)\s(.*)", sql, re.DOTALL)
+    assigned = update and re.search(r"\bstatus = ('\w+'|CASE .*? END)", update[1], re.DOTALL)
+    if not update or not assigned:
+        return set()
+    after = re.findall(r"(?:^|THEN |ELSE )'(\w+)'", assigned[1])
+    assert after, f"a move that does not say where to: {sql}"
+    return {(origin, there) for origin in origins_in(update[2], sql) for there in after}
+
+
+def origins_in(condition: str, sql: str) -> set[str]:
+    before = re.search(r"\bstatus = '(\w+)'", condition)
+    if before:
+        return {before[1]}
+    assert re.search(r"\bended_at IS NULL", condition), f"a move that does not say from where: {sql}"
+    return {status.value for status in OPEN}
+
+
+VERBS = [(kill_run, Move.KILL), (pause_run, Move.PAUSE), (resume_run, Move.RESUME), (retry_run, Move.RETRY)]
+
+
+@pytest.mark.parametrize(("module", "move"), VERBS, ids=lambda value: getattr(value, "value", None))
+def test_a_verb_of_a_person_asks_the_table_where_it_may_begin(module: ModuleType, move: Move) -> None:
+    [sql] = [text for text in texts(module) if "UPDATE runs_run" in text]
+    assert "status = ANY(%(sources)s)" in sql
+    assert f"'{target(move)}'" in sql.partition("WHERE id")[0]
