@@ -17,6 +17,7 @@ from pathlib import Path
 
 from agentops.embedded.accounts import postgres_account
 from agentops.embedded.binaries import postgres_programs, redis_program, runnable_programs
+from agentops.embedded.directories import passable_directory
 from agentops.embedded.postgres import Postgres
 from agentops.embedded.processes import start, start_mark
 from agentops.embedded.redis_server import Redis
@@ -85,8 +86,7 @@ def _sweep(parent: Path) -> None:
 
 def _start_postgres(base: Path) -> str:
     account = postgres_account()
-    home = base / "postgres"
-    home.mkdir(mode=0o755)
+    home = passable_directory(base / "postgres")
     programs = runnable_programs(postgres_programs(), account, base / "programs")
     server = Postgres(programs, home, base / "pg", account, durable=False)
     server.prepare()

@@ -6,9 +6,11 @@ import importlib.util
 import os
 import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from agentops.embedded.accounts import Account
+from agentops.embedded.directories import passable_directory
 from agentops.embedded.errors import EmbeddedError
 from agentops.embedded.processes import run
 
@@ -70,31 +72,45 @@ def runnable_programs(programs: Path, account: Account | None, copies: Path) -> 
     """`programs`, or a copy of them below `copies` where `account` cannot reach the originals.
 
     A wheel under somebody's private home is copied once; nobody's home is opened.
+
+    Raises:
+        EmbeddedError: The account can run neither.
     """
     if account is None or _runs_as(programs, account):
         return programs
-    installation = programs.parent
     digest = hashlib.sha256((programs / "postgres").read_bytes()).hexdigest()
     copy = copies / f"postgresql-{postgres_major(programs)}-{digest[:12]}"
+    package, installation = programs.parents[1], programs.parent
+    copied = copy / package.name / installation.name / programs.name
     if not copy.exists():
-        _copy_readable(installation, copy)
-    if not _runs_as(copy / programs.name, account):
-        raise EmbeddedError(f"user {account.name} can run PostgreSQL neither in {programs} nor in {copy}")
-    return copy / programs.name
+        # The programs look for their libraries beside the package, by a relative path.
+        _copy_readable(package.parent, copy, [f"{package.name}.libs", f"{package.name}/{installation.name}"])
+    if not _runs_as(copied, account):
+        raise EmbeddedError(f"user {account.name} can run PostgreSQL neither in {programs} nor in {copied}")
+    return copied
 
 
-def _copy_readable(source: Path, target: Path) -> None:
+def _copy_readable(source: Path, target: Path, parts: Sequence[str]) -> None:
+    passable_directory(target.parent)
     partial = target.with_name(f"{target.name}.{os.getpid()}")
-    shutil.copytree(source, partial, symlinks=True)
+    for part in parts:
+        if (source / part).exists():
+            shutil.copytree(source / part, partial / part, symlinks=True)
     for path in (partial, *partial.rglob("*")):
         if not path.is_symlink():
             path.chmod(path.stat().st_mode & 0o755 | 0o444 | (0o111 if path.is_dir() else 0))
-    partial.rename(target)
+    try:
+        partial.rename(target)
+    except OSError:
+        # Another start was quicker.
+        shutil.rmtree(partial)
 
 
 def _runs_as(programs: Path, account: Account) -> bool:
     try:
-        return run([programs / "postgres", "--version"], account).returncode == 0
+        return all(
+            run([programs / name, "--version"], account).returncode == 0 for name in ("postgres", "initdb")
+        )
     except OSError:
         return False
 

@@ -39,6 +39,14 @@ def private_directory(path: Path, account: Account | None = None) -> Path:
     return path
 
 
+def passable_directory(path: Path) -> Path:
+    """A directory that others may enter, made where there is none; one that exists keeps its mode."""
+    if not path.exists():
+        path.mkdir(parents=True)
+        path.chmod(0o755)  # whatever the umask says
+    return path
+
+
 def fits_a_socket(directory: Path) -> bool:
     """Whether every socket we make in `directory` has a path the kernel and PostgreSQL accept."""
     path = os.fsencode(directory / LONGEST_SOCKET_NAME)

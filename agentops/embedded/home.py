@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agentops.embedded.accounts import Account
-from agentops.embedded.directories import private_directory, socket_directory
+from agentops.embedded.directories import passable_directory, private_directory, socket_directory
 from agentops.embedded.errors import EmbeddedError
 from agentops.embedded.files import locked, write_private
 from agentops.embedded.processes import run
@@ -106,8 +106,7 @@ class Home:
                 "give the folders above it their old mode back"
             )
         if inside.exists() or (is_reachable and not self._pointer.exists()):
-            inside.mkdir(mode=0o755, exist_ok=True)
-            return inside
+            return passable_directory(inside)
         return self._outside()
 
     @property
@@ -134,8 +133,7 @@ class Home:
     def _new_outside(self) -> Path:
         fresh = SYSTEM_ROOT / os.urandom(8).hex()
         for directory in (SYSTEM_ROOT, fresh):
-            directory.mkdir(mode=0o755, parents=True, exist_ok=True)
-            directory.chmod(0o755)
+            passable_directory(directory)
         (fresh / "home").write_text(str(self.root))
         write_private(self._pointer, f"{fresh}\n")
         return fresh

