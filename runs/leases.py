@@ -43,7 +43,7 @@ _RETIRE = (
 _CLAIM = """
 UPDATE runs_run r SET status = 'running', epoch = r.epoch + 1, worker_id = %(worker_id)s, claims = r.claims + 1,
     started_at = coalesce(r.started_at, clock_timestamp()), node_at = coalesce(r.node_at, clock_timestamp()),
-    wake_at = NULL, waiting_on = NULL
+    wake_at = NULL, waiting_on = NULL, health = array_remove(r.health, 'retrying')
 FROM ({wanted} FOR UPDATE SKIP LOCKED) q
 WHERE r.id = q.id AND EXISTS (SELECT 1 FROM runs_worker w WHERE w.id = %(worker_id)s AND w.dead_at IS NULL)
 RETURNING r.id, r.team_id, r.epoch, r.branch, r.head_seq, r.head_hash, r.node, r.node_seq, r.node_attempt,
