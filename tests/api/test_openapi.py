@@ -1,6 +1,7 @@
 """The OpenAPI document tells what works, and its page needs nothing from outside."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -49,6 +50,12 @@ def test_every_call_says_how_errors_look_and_who_may_call(document: dict[str, An
             assert "application/problem+json" in operation["responses"]["default"]["content"]
             assert operation["security"]
             assert operation["summary"]
+
+
+def test_every_call_stands_in_the_reference(document: dict[str, Any]) -> None:
+    text = (Path(__file__).parents[2] / "docs/reference/api.md").read_text(encoding="utf-8")
+    calls = [(method.upper(), path) for path, methods in document["paths"].items() for method in methods]
+    assert [call for call in calls if f"| `{call[0]} {call[1].removeprefix('/api/v1')}" not in text] == []
 
 
 def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:

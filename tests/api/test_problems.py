@@ -1,6 +1,7 @@
 """Every mistake is answered with RFC 9457 problem details."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -65,8 +66,6 @@ def test_a_body_without_a_declared_length_is_read_no_further_than_the_limit() ->
 
 
 def test_every_code_is_documented() -> None:
-    from pathlib import Path
-
     import agentops.api  # noqa: F401 -- defines the errors of the edge
 
     text = (Path(__file__).parents[2] / "docs/reference/errors.md").read_text(encoding="utf-8")

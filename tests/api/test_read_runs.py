@@ -82,7 +82,7 @@ def test_bare_words_begin_words_of_the_title_or_the_id(world: World, ada: Client
         run.id.hex[:24],
     ):
         assert ids(ada.get(f"{RUNS}?q={text}")) == [str(run.id)], text
-    for text in ("udit", "a.*t", "\\w"):
+    for text in ("udit", "a.*t", "\\w", "0" * 40, "0" * 32, "0" * 12, "abcd"):
         assert ids(ada.get(f"{RUNS}?q={text}")) == [], text
 
 
