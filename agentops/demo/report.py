@@ -20,7 +20,7 @@ def markdown_report(state: Mapping[str, Any], *, date: str) -> str:
     """Return the report: overview, pages by topic with their sources, what was skipped, and how it was done."""
     return "\n\n".join(
         [
-            f"# {_plain(title_of(state))}",
+            f"# {_plain(state['title'])}",
             _overview(state, date),
             *(_section(topic, state["pages"]) for topic in state["topics"]),
             *_skipped(state["skipped"]),
@@ -29,10 +29,10 @@ def markdown_report(state: Mapping[str, Any], *, date: str) -> str:
     )
 
 
-def title_of(state: Mapping[str, Any]) -> str:
-    """Return what a run with this input or state is called."""
-    host = urlsplit(state.get("root") or "").netloc or "the demo site"
-    query = str(state.get("query") or "").strip()
+def title_of(given: Mapping[str, Any]) -> str:
+    """Return what a run with this input is called."""
+    host = urlsplit(given.get("root") or "").netloc or "the demo site"
+    query = str(given.get("query") or "").strip()
     return f"Research of {host}: {query}" if query else f"Research of {host}"
 
 

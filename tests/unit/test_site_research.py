@@ -123,9 +123,7 @@ def test_faults_that_pass_are_tried_again_and_cost_no_page(settings: Any) -> Non
 def test_a_question_leans_the_summaries_and_stands_in_the_title(site: DemoSite) -> None:
     plain, asked = research(max_pages=20), research(max_pages=20, query="regular expression pattern")
 
-    assert asked.output["report"].startswith(
-        f"# Research of {urlsplit(site.url).netloc}: regular expression pattern"
-    )
+    assert asked.output["report"].startswith("# Research of the demo site: regular expression pattern")
     assert asked.output["report"].lower().count("pattern") > plain.output["report"].lower().count("pattern")
 
 
@@ -266,7 +264,7 @@ def test_what_a_page_says_cannot_become_markup_of_the_report() -> None:
     hostile = "![x](http://evil/x.png) <script>alert(1)</script> [y](javascript:z) __init__ `code`"
     page = {"url": "http://x/a>b", "title": hostile, "summary": [hostile], "keywords": ["a|b"], "bytes": 1}
     state = {
-        "root": "http://x/", "query": hostile, "pages": [page], "skipped": [{"url": "http://x/", "reason": hostile}],
+        "title": hostile, "root": "http://x/", "pages": [page], "skipped": [{"url": "http://x/", "reason": hostile}],
         "topics": [{"label": hostile, "pages": [0]}], "overview": [hostile],
     }  # fmt: skip
     from markdown_it import MarkdownIt

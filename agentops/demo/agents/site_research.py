@@ -67,6 +67,7 @@ class SiteResearch(Program):
         return Goto(
             "read",
             set={
+                "title": title_of(state),
                 "root": home["url"],
                 "query": state.get("query", ""),
                 "max_pages": max_pages,
@@ -125,7 +126,7 @@ class SiteResearch(Program):
         published = ctx.tool(
             "report.publish",
             slug=f"site-research-{ctx.run_id}",
-            title=title_of(state),
+            title=state["title"],
             markdown=state["report"],
         )
         return Finish(

@@ -1,0 +1,28 @@
+"""`manage.py demo_data --runs N --steps M`."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from agentops.accounts.selectors import actor_named
+from agentops.common.errors import AgentOpsError
+from agentops.demo.services.start_load import BATCH_ID, start_load
+
+
+class Command(BaseCommand):
+    help = "Start many runs of many steps, to see the product with much data; the workers execute them."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--runs", type=int, required=True)
+        parser.add_argument("--steps", type=int, required=True)
+        parser.add_argument("--user", default="", help="on whose behalf (default: the only person there is)")
+        parser.add_argument("--team", default="", help="slug of the team (needed for members of several)")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            actor = actor_named(options["user"], options["team"])
+            n_runs = start_load(actor=actor, n_runs=options["runs"], n_steps=options["steps"])
+        except AgentOpsError as error:
+            raise CommandError(error.detail) from error
+        self.stdout.write(f"started {n_runs} runs of {options['steps']} steps, batch {BATCH_ID}")
