@@ -36,7 +36,10 @@ class Worker(models.Model):
 
 
 class ClockBeat(models.Model):
-    """One row per clock process: when it last went round, and how long that took."""
+    """One row per clock process: when it last went round, how long that took, and what it found wrong.
+
+    `problems` has the error of each agent file that could not be loaded.
+    """
 
     id = models.UUIDField(primary_key=True)
     host = models.CharField(max_length=200)
@@ -44,6 +47,7 @@ class ClockBeat(models.Model):
     started_at = models.DateTimeField(db_default=Now())
     beat_at = models.DateTimeField(db_default=Now())
     tick_seconds = models.FloatField(default=0.0)
+    problems = models.JSONField(default=dict)
 
     def __str__(self) -> str:
         return f"clock on {self.host}:{self.pid}"

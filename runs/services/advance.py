@@ -75,8 +75,8 @@ class Slice:
         self.pending = Pending()
         self.claimed = claimed
         self.attempts_before = claimed.attempts_before
-        self.agent, program_name = program_of(claimed.agent_version_id)
-        self.program: Program = get_program(program_name)()
+        self.agent, name, version = program_of(claimed.agent_version_id)
+        self.program: Program = get_program(name, version)()
 
     def run(self) -> None:
         self._heed_control()

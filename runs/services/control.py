@@ -19,11 +19,18 @@ VERBS = frozenset({Move.PAUSE, Move.RESUME, Move.CANCEL, Move.KILL, Move.RETRY})
 
 
 def apply(
-    sql: str, *, actor: Actor, run_id: UUID, move: Move, reason: str, is_done: Callable[[Run], bool]
+    sql: str,
+    *,
+    actor: Actor,
+    run_id: UUID,
+    move: Move,
+    reason: str,
+    is_done: Callable[[Run], bool],
+    more: dict[str, Any] | None = None,
 ) -> Run:
     """Return the run after the statement `sql`, which moves it when its status allows.
 
-    `sql` is given run_id, team_id, sources, actor and reason, and returns the moved row. When it moved nothing, but
+    `sql` is given run_id, team_id, sources, actor, reason and `more`, and returns the moved row. When it moved nothing, but
     `is_done(run)`, then the verb had been applied before, and that is fine.
 
     Raises: NotFoundError, NotAllowedError, IllegalMoveError naming the legal moves.
@@ -32,7 +39,7 @@ def apply(
     actor.require(Scope.RUN)
     params: dict[str, Any] = {
         "run_id": run_id, "team_id": actor.team_id, "sources": sources(move), "actor": actor.name[:200],
-        "reason": str(clean_json(reason))[:MAX_REASON_CHARACTERS],
+        "reason": str(clean_json(reason))[:MAX_REASON_CHARACTERS], **(more or {}),
     }  # fmt: skip
     with transaction():
         moved = execute(sql, params)

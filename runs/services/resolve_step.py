@@ -3,13 +3,12 @@
 from typing import Any, Literal
 from uuid import UUID
 
-import jsonschema_rs
 from django.db.models.functions import Now
 
 from agentops.accounts.roles import Actor, Scope
 from agentops.common.canonical import clean_json
 from agentops.common.conf import conf
-from agentops.common.errors import ConflictError, IllegalMoveError, InvalidInputError
+from agentops.common.errors import ConflictError, IllegalMoveError
 from agentops.common.ids import new_token
 from agentops.common.transactions import after_commit, transaction
 from agentops.common.types import JsonValue
@@ -18,6 +17,7 @@ from runs.checkpoints.chain import outcome_mac
 from runs.checkpoints.codec import encode_capped
 from runs.engine.errors import ProgramError
 from runs.engine.states import Move, RunStatus, legal_moves, target
+from runs.json_schema import check
 from runs.models import Intent, Outcome, Run, Step
 from runs.selectors.runs import run_for
 from runs.tools.registry import get_tool
@@ -56,13 +56,7 @@ def _checked_output(run_id: UUID, seq: int, outcome: Answer, output: Any) -> Jso
     name = Step.objects.filter(run_id=run_id, seq=seq).values_list("name", flat=True).first()
     schema = _output_schema(name) if outcome == "ran" and name else None
     if schema is not None:
-        error = next(iter(jsonschema_rs.validator_for(schema).iter_errors(value)), None)
-        if error is not None:
-            pointer = "/output" + "".join(f"/{part}" for part in error.instance_path)
-            raise InvalidInputError(
-                f"the output does not fit {name}: {error.message}",
-                errors=[{"pointer": pointer, "message": error.message}],
-            )
+        check(value, schema, what="the output")
     return value
 
 

@@ -184,7 +184,7 @@ def _inserted(actor: Actor, run: Run) -> Run:
 
 def _program_of(version: AgentVersion) -> type[Program]:
     try:
-        return get_program(version.program)
+        return get_program(version.program, version.program_version)
     except ProgramError as error:
         raise ConflictError(
             f"the code of agent {version.agent.slug!r} is not installed on this server: {error}"

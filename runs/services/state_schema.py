@@ -1,14 +1,12 @@
 """Checking the state that a node would leave against its program's schema."""
 
-import json
-from functools import lru_cache
 from typing import Any
 
-import jsonschema_rs
-
+from agentops.common.errors import InvalidInputError
 from runs.engine.errors import StateSchemaError
 from runs.engine.frozen import thaw
 from runs.engine.program import Program
+from runs.json_schema import check
 
 
 def check_state(program: Program, state: Any) -> None:
@@ -18,18 +16,7 @@ def check_state(program: Program, state: Any) -> None:
     """
     if program.state_schema is None:
         return
-    error = next(iter(_validator(json.dumps(program.state_schema)).iter_errors(thaw(state))), None)
-    if error is not None:
-        pointer = "/" + "/".join(str(part) for part in error.instance_path)
-        raise StateSchemaError(
-            f"the state does not fit the schema of {program.name!r} at {pointer}: {error.message}"
-        )
-
-
-@lru_cache(maxsize=256)
-def _validator(schema: str) -> Any:
-    return jsonschema_rs.validator_for(json.loads(schema), retriever=_refuse)
-
-
-def _refuse(uri: str) -> Any:
-    raise ValueError(f"a schema may not refer to another place: {uri}")
+    try:
+        check(thaw(state), program.state_schema, what="the state")
+    except InvalidInputError as error:
+        raise StateSchemaError(error.detail) from error

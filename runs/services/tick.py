@@ -1,23 +1,29 @@
 """One round of the clock: everything that must happen because time passes."""
 
+import json
 import logging
 import os
 import time
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from agentops.accounts.models import Team
 from agentops.common.ids import new_id
 from runs.journal.fence import execute
 from runs.leases import this_host
+from runs.programs import problems, programs
 from runs.services import sweep
+from runs.services.register_programs import register_programs
 
 logger = logging.getLogger(__name__)
 
 SLOW_JOBS_EVERY = 240
 
 _BEAT = (
-    "INSERT INTO runs_clockbeat (id, host, pid, tick_seconds) VALUES (%(id)s, %(host)s, %(pid)s, %(tick_seconds)s)"
-    " ON CONFLICT (id) DO UPDATE SET beat_at = clock_timestamp(), tick_seconds = excluded.tick_seconds"
+    "INSERT INTO runs_clockbeat (id, host, pid, tick_seconds, problems)"
+    " VALUES (%(id)s, %(host)s, %(pid)s, %(tick_seconds)s, %(problems)s::jsonb)"
+    " ON CONFLICT (id) DO UPDATE SET beat_at = clock_timestamp(), tick_seconds = excluded.tick_seconds,"
+    " problems = excluded.problems"
 )
 _FORGET = "DELETE FROM runs_clockbeat WHERE beat_at < clock_timestamp() - interval '1 hour'"
 
@@ -29,6 +35,7 @@ class Clock:
     id: UUID = field(default_factory=new_id)
     grace: sweep.Grace = field(default_factory=sweep.Grace)
     n_ticks: int = 0
+    registered: object = None
 
     def tick(self) -> None:
         """Fire what is due, find what was lost, and beat."""
@@ -39,15 +46,25 @@ class Clock:
             logger.warning("a worker died; its runs go on elsewhere")
         sweep.requeue_orphans()
         sweep.reissue_tickets()
+        self._register_programs()
         if self.n_ticks % SLOW_JOBS_EVERY == 0:
             sweep.forget_old_workers()
             execute(_FORGET, {})
         self.n_ticks += 1
         self._beat(time.monotonic() - began)
 
+    def _register_programs(self) -> None:
+        """Make new and changed programs known to every team."""
+        found = programs()
+        if found is not self.registered or self.n_ticks % SLOW_JOBS_EVERY == 0:
+            for team_id in Team.objects.values_list("id", flat=True):
+                register_programs(team_id=team_id)
+            self.registered = found
+
     def _bury_silent(self, now: float) -> int:
         return sweep.bury_silent() if self.grace.allows(now, sweep.database_up_seconds()) else 0
 
     def _beat(self, tick_seconds: float) -> None:
-        row = {"id": self.id, "host": this_host().name, "pid": os.getpid(), "tick_seconds": tick_seconds}
+        row = {"id": self.id, "host": this_host().name, "pid": os.getpid(), "tick_seconds": tick_seconds,
+               "problems": json.dumps(problems())}  # fmt: skip
         execute(_BEAT, row)

@@ -7,7 +7,8 @@ from runs.models import AgentVersion
 
 
 @lru_cache(maxsize=1024)
-def program_of(agent_version_id: UUID) -> tuple[str, str]:
-    """Return the agent's slug and the name of its program."""
-    slug, program = AgentVersion.objects.values_list("agent__slug", "program").get(pk=agent_version_id)
-    return slug, program
+def program_of(agent_version_id: UUID) -> tuple[str, str, str]:
+    """Return the agent's slug, and the name and declared version of its program."""
+    columns = ("agent__slug", "program", "program_version")
+    slug, program, version = AgentVersion.objects.values_list(*columns).get(pk=agent_version_id)
+    return slug, program, version

@@ -82,8 +82,8 @@ def test_a_folder_of_agents_is_found_and_its_programs_have_what_the_console_need
     (tmp_path / "notes.py").write_text(NOTES)
     code = (
         "import django, json; django.setup()\n"
-        "from runs.programs import programs; from runs.tools.registry import all_tools\n"
-        "program = programs()['link-check']\n"
+        "from runs.programs import get_program; from runs.tools.registry import all_tools\n"
+        "program = get_program('link-check')\n"
         "print(json.dumps([program.title, list(program.nodes), [tool.name for tool in all_tools()]]))"
     )
     environment = os.environ | {"AGENTS": str(tmp_path), "DJANGO_SETTINGS_MODULE": "agentops.settings"}
