@@ -48,7 +48,12 @@ def _n_replaced(request: HttpRequest) -> int:
     return count
 
 
-@router.post("", response={202: schemas.StartedOut, 200: schemas.StartedOut}, operation_id="start_run")
+@router.post(
+    "",
+    response={202: schemas.StartedOut, 200: schemas.StartedOut},
+    operation_id="start_run",
+    summary="Start a run",
+)
 def start(
     request: HttpRequest,
     response: HttpResponse,
@@ -63,7 +68,7 @@ def start(
     return Status(202 if is_new else 200, wire.started(run, _n_replaced(request)))
 
 
-@router.get("", response=schemas.RunPageOut, operation_id="list_runs")
+@router.get("", response=schemas.RunPageOut, operation_id="list_runs", summary="List runs")
 def index(request: HttpRequest, filters: Query[schemas.RunListIn]) -> schemas.RunPageOut:
     """List runs, newest first."""
     page = run_list_for(
@@ -77,20 +82,27 @@ def index(request: HttpRequest, filters: Query[schemas.RunListIn]) -> schemas.Ru
     return schemas.RunPageOut(items=[wire.run_row(run) for run in page.items], next_cursor=page.next_cursor)
 
 
-@router.get("/{uuid:run_id}", response=schemas.RunOut, operation_id="get_run")
+@router.get("/{uuid:run_id}", response=schemas.RunOut, operation_id="get_run", summary="Get a run")
 def get(request: HttpRequest, run_id: UUID) -> schemas.RunOut:
     """Get one run."""
     return wire.run_detail(run_for(_actor(request), run_id))
 
 
-@router.get("/{uuid:run_id}/output", response=Any, operation_id="get_output")
+@router.get(
+    "/{uuid:run_id}/output", response=Any, operation_id="get_output", summary="Get the output of a run"
+)
 def output(request: HttpRequest, run_id: UUID) -> Any:
     """Get the output alone, however long it is; null while there is none."""
     run = run_for(_actor(request), run_id)
     return decode(run.output_codec, run.output) if run.output is not None else None
 
 
-@router.get("/{uuid:run_id}/steps", response=schemas.StepPageOut, operation_id="list_steps")
+@router.get(
+    "/{uuid:run_id}/steps",
+    response=schemas.StepPageOut,
+    operation_id="list_steps",
+    summary="List the steps of a run",
+)
 def steps(request: HttpRequest, run_id: UUID, filters: Query[schemas.StepListIn]) -> schemas.StepPageOut:
     """List rows of the execution tree in preorder, without payloads.
 
@@ -103,13 +115,20 @@ def steps(request: HttpRequest, run_id: UUID, filters: Query[schemas.StepListIn]
     )
 
 
-@router.get("/{uuid:run_id}/steps/{int:seq}", response=schemas.StepOut, operation_id="get_step")
+@router.get(
+    "/{uuid:run_id}/steps/{int:seq}", response=schemas.StepOut, operation_id="get_step", summary="Get a step"
+)
 def step(request: HttpRequest, run_id: UUID, seq: int) -> schemas.StepOut:
     """Get one step with input, output, attempts and logs."""
     return wire.step_detail(step_for(_actor(request), run_id, seq))
 
 
-@router.get("/{uuid:run_id}/checkpoints", response=schemas.CheckpointPageOut, operation_id="list_checkpoints")
+@router.get(
+    "/{uuid:run_id}/checkpoints",
+    response=schemas.CheckpointPageOut,
+    operation_id="list_checkpoints",
+    summary="List the checkpoints of a run",
+)
 def checkpoints(
     request: HttpRequest, run_id: UUID, filters: Query[schemas.PageIn]
 ) -> schemas.CheckpointPageOut:
@@ -119,13 +138,23 @@ def checkpoints(
     return schemas.CheckpointPageOut(items=items, next_cursor=page.next_cursor)
 
 
-@router.get("/{uuid:run_id}/checkpoints/{int:seq}", response=schemas.StateOut, operation_id="get_state")
+@router.get(
+    "/{uuid:run_id}/checkpoints/{int:seq}",
+    response=schemas.StateOut,
+    operation_id="get_state",
+    summary="Get the state at a checkpoint",
+)
 def checkpoint(request: HttpRequest, run_id: UUID, seq: int) -> schemas.StateOut:
     """Get the state at a checkpoint, checked against the chain; seq 0 is the input."""
     return wire.state(checkpoint_at_for(_actor(request), run_id, seq))
 
 
-@router.get("/{uuid:run_id}/diff", response=schemas.DiffOut, operation_id="diff_states")
+@router.get(
+    "/{uuid:run_id}/diff",
+    response=schemas.DiffOut,
+    operation_id="diff_states",
+    summary="Compare two checkpoints",
+)
 def diff(request: HttpRequest, run_id: UUID, filters: Query[schemas.DiffIn]) -> schemas.DiffOut:
     """Get what changed between two checkpoints, of this run or of two."""
     actor, (other, seq) = _actor(request), _place(filters.b)
@@ -135,7 +164,10 @@ def diff(request: HttpRequest, run_id: UUID, filters: Query[schemas.DiffIn]) -> 
 
 
 @router.post(
-    "/{uuid:run_id}/steps/{int:seq}/resolve", response={202: schemas.RunOut}, operation_id="resolve_step"
+    "/{uuid:run_id}/steps/{int:seq}/resolve",
+    response={202: schemas.RunOut},
+    operation_id="resolve_step",
+    summary="Answer a write whose outcome was lost",
 )
 def resolve(
     request: HttpRequest, run_id: UUID, seq: int, payload: schemas.ResolveIn
@@ -167,7 +199,7 @@ for verb, service, summary in (
     router.post(path, response=answer, operation_id=f"{verb}_run", summary=summary)(_verb(service))
 
 
-@agents_router.get("", response=schemas.AgentPageOut, operation_id="list_agents")
+@agents_router.get("", response=schemas.AgentPageOut, operation_id="list_agents", summary="List agents")
 def agents(request: HttpRequest, filters: Query[schemas.PageIn]) -> schemas.AgentPageOut:
     """List the team's agents."""
     page = agents_for(_actor(request), cursor=filters.cursor, limit=filters.limit)
@@ -175,7 +207,7 @@ def agents(request: HttpRequest, filters: Query[schemas.PageIn]) -> schemas.Agen
     return schemas.AgentPageOut(items=items, next_cursor=page.next_cursor)
 
 
-@agents_router.get("/{slug}", response=schemas.AgentOut, operation_id="get_agent")
+@agents_router.get("/{slug}", response=schemas.AgentOut, operation_id="get_agent", summary="Get an agent")
 def agent(request: HttpRequest, slug: str) -> schemas.AgentOut:
     """Get one agent with the schema of its input and all its versions."""
     actor = _actor(request)

@@ -1,12 +1,14 @@
 """POST /api/v1/runs: what a program that starts runs relies on."""
 
 import json
+import time
 from typing import Any
 
 import pytest
 from django.test import Client
 
 from agentops.accounts.models import ApiToken
+from runs import dispatch
 from runs.models import Run
 from tests.personas import World
 
@@ -170,3 +172,19 @@ def test_the_browser_starts_runs_with_the_csrf_token_only(world: World) -> None:
     client.get("/sign-in/x")
     accepted = start(client, body, **{"X-CSRFToken": client.cookies["csrftoken"].value})
     assert accepted.status_code == 202, json.loads(accepted.content)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_start_needs_no_broker(world: World, api: Any, settings: Any) -> None:
+    """The clock finds the run (PROTOCOL 22); the request must not wait for what is only a hint."""
+    settings.REDIS_URL = settings.CELERY_BROKER_URL = (
+        "redis://192.0.2.1:6379/0"  # an address that never answers
+    )
+    dispatch._redis.cache_clear()
+    client = api(world.ada, world.analytical)
+    client.get(RUNS)
+    began = time.monotonic()
+    answer = start(client, {"agent": "test-steps", "input": {"n": 1}})
+    took_seconds = time.monotonic() - began
+    dispatch._redis.cache_clear()
+    assert (answer.status_code, took_seconds < 0.5) == (202, True)
