@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from agentops.accounts.middleware import maybe_actor_of
 from agentops.accounts.models import Team
 from runs.presenters.system import SystemWords, system_words
-from runs.selectors.system import system_status
+from runs.views.base import system_of
 
 THEME_COOKIE = "theme"
 THEMES: dict[str, tuple[str, str, str | Promise]] = {
@@ -45,7 +45,7 @@ class Console:
 
     @property
     def system(self) -> SystemWords:
-        return system_words(system_status(with_broker=False))
+        return system_words(system_of(self._request))
 
     @property
     def team_name(self) -> str:

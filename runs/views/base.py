@@ -12,6 +12,7 @@ from django.utils.cache import patch_vary_headers
 
 from agentops.accounts.middleware import actor_of
 from agentops.accounts.roles import Actor
+from runs.selectors.system import SystemStatus, system_status
 
 P = ParamSpec("P")
 
@@ -54,6 +55,14 @@ def respond(
     patch_vary_headers(response, ("HX-Request", "HX-Target", "Cookie"))
     response.headers.setdefault("Cache-Control", "private, no-cache")
     return response
+
+
+def system_of(request: HttpRequest) -> SystemStatus:
+    """Return the state of clock and workers; asked once a request, for the rail and the notes alike."""
+    if "_system" not in request.__dict__:
+        request.__dict__["_system"] = system_status(with_broker=False)
+    found: SystemStatus = request.__dict__["_system"]
+    return found
 
 
 def _template(page: str, region: str | None) -> str:

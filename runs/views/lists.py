@@ -56,7 +56,7 @@ def run_list(request: HttpRequest, actor: Actor) -> HttpResponse:
 def run_rows(request: HttpRequest, actor: Actor) -> HttpResponse:
     """Rows that are on somebody's page, as they are now, and how many newer ones there are."""
     runs = runs_by_id(actor, _ids(request.GET.get("ids", "")))
-    context = {"rows": [run_row(run) for run in runs], "newer": _newer(request, actor)}
+    context = {"rows": [run_row(run) for run in runs], "newer": _newer(request, actor), "patch": True}
     return respond(request, "runs/list.html#patch", context)
 
 

@@ -19,8 +19,7 @@ from runs.selectors.console.material import Material, read_inside, read_material
 from runs.selectors.console.run import last_try_for, step_or_none
 from runs.selectors.console.tree import buckets_of, error_beside, insides_of, steps_between
 from runs.selectors.runs import run_for
-from runs.selectors.system import system_status
-from runs.views.base import respond, room
+from runs.views.base import respond, room, system_of
 from runs.views.inspect import inspector_of
 
 REGIONS = {"run-head": "runs/_head.html", "inspector": "runs/_inspector.html"}
@@ -34,11 +33,11 @@ def run_page(request: HttpRequest, actor: Actor, run_id: UUID, seq: int | None =
     region = request.headers.get("HX-Target", "")
     context: dict[str, Any] = {"run": run, "tab": "tree", "is_chosen": seq is not None}
     if region == "run-head":
-        return respond(request, "runs/run.html", context | head_context(actor, run), regions=REGIONS)
+        return respond(request, "runs/run.html", context | head_context(request, actor, run), regions=REGIONS)
     selected = _selected(actor, run, seq)
     context |= {"inspector": inspector_of(actor, run, selected), "selected": selected}
     if region != "inspector":
-        context |= head_context(actor, run) | _tree_context(actor, run, selected)
+        context |= head_context(request, actor, run) | _tree_context(actor, run, selected)
     return respond(request, "runs/run.html", context, regions=REGIONS)
 
 
@@ -77,9 +76,9 @@ def error_step(request: HttpRequest, actor: Actor, run_id: UUID) -> HttpResponse
     return redirect("runs:step", run_id, found)
 
 
-def head_context(actor: Actor, run: Run) -> dict[str, Any]:
+def head_context(request: HttpRequest, actor: Actor, run: Run) -> dict[str, Any]:
     """Return what the head of every tab shows."""
-    head = head_of(run, system_status(with_broker=False), last_try_for(actor, run))
+    head = head_of(run, system_of(request), last_try_for(actor, run))
     return {"head": head, "can_run": actor.can(Scope.RUN)}
 
 
@@ -98,18 +97,33 @@ def _tree_context(actor: Actor, run: Run, selected: int) -> dict[str, Any]:
     scene = Scene(material, _axis(material))
     stretch = stretch_of(scene)
     if stretch.next_after is not None and material.selected_node > stretch.next_after:
-        material = _read(actor, run, selected, after=material.selected_node - 1, offset=None)
+        material = _read(actor, run, selected, after=material.selected_node - 1, offset=None, known=material)
         scene = Scene(material, scene.axis)
         stretch = stretch_of(scene)
     drawn = minimap(scene.axis, buckets_of(actor, run, scene.axis.bounds()))
     return {"minimap": drawn, "is_windowed": material.offset > 0} | _stretch_context(scene, stretch)
 
 
-def _read(actor: Actor, run: Run, selected: int, *, after: int = 0, offset: int | None = 0) -> Material:
-    step = step_or_none(actor, run, selected)
-    node = (step.parent_seq or step.seq) if step else selected
+def _read(
+    actor: Actor,
+    run: Run,
+    selected: int,
+    *,
+    after: int = 0,
+    offset: int | None = 0,
+    known: Material | None = None,
+) -> Material:
+    step = None if known else step_or_none(actor, run, selected)
+    node = known.selected_node if known else (step.parent_seq or step.seq) if step else selected
     return read_material(
-        actor, run, now=now_of(run), after=after, offset=offset, selected=selected, selected_node=node
+        actor,
+        run,
+        now=now_of(run),
+        after=after,
+        offset=offset,
+        selected=selected,
+        selected_node=node,
+        known=known,
     )
 
 

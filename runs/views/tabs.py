@@ -38,7 +38,10 @@ def log(request: HttpRequest, actor: Actor, run_id: UUID) -> HttpResponse:
     run, level = run_for(actor, run_id), request.GET.get("level", "")
     if request.headers.get("HX-Target") == "run-head":
         return respond(
-            request, "runs/log.html", {"run": run, "tab": "log"} | head_context(actor, run), regions=HEAD
+            request,
+            "runs/log.html",
+            {"run": run, "tab": "log"} | head_context(request, actor, run),
+            regions=HEAD,
         )
     lines = log_lines_for(
         actor, run, after=_place(request.GET.get("after", "")), limit=LOG_LINES + 1, level=level
@@ -58,7 +61,7 @@ def log(request: HttpRequest, actor: Actor, run_id: UUID) -> HttpResponse:
     return respond(
         request,
         "runs/log.html",
-        context | ({} if is_more else head_context(actor, run)),
+        context | ({} if is_more else head_context(request, actor, run)),
         regions=HEAD | {"log-more": "lines"},
     )
 
@@ -68,7 +71,7 @@ def state(request: HttpRequest, actor: Actor, run_id: UUID) -> HttpResponse:
     """The state at the checkpoint `seq`, or at the head; checked against the chain."""
     run = run_for(actor, run_id)
     seq = _seq(request, run.head_seq)
-    context: dict[str, Any] = {"run": run, "tab": "state", "seq": seq} | head_context(actor, run)
+    context: dict[str, Any] = {"run": run, "tab": "state", "seq": seq} | head_context(request, actor, run)
     try:
         built = state_at_for(actor, run_id, seq)
     except IntegrityError as error:
@@ -92,7 +95,7 @@ def output(request: HttpRequest, actor: Actor, run_id: UUID) -> HttpResponse:
     """What the run was given and what came of it; a report is shown as one."""
     run = run_for(actor, run_id)
     found = output_for(actor, run_id)
-    context: dict[str, Any] = {"run": run, "tab": "output"} | head_context(actor, run)
+    context: dict[str, Any] = {"run": run, "tab": "output"} | head_context(request, actor, run)
     context |= {
         "report": report_of(found),
         "output": value_of("run-output", found) if found is not None else None,
@@ -114,7 +117,7 @@ def cancel(request: HttpRequest, actor: Actor, run_id: UUID) -> HttpResponse:
         except IllegalMoveError as error:
             problem = error.detail
     run = run_for(actor, run_id)
-    context = {"run": run, "tab": "", "problem": problem} | head_context(actor, run)
+    context = {"run": run, "tab": "", "problem": problem} | head_context(request, actor, run)
     return respond(request, "runs/cancel.html", context, status=409 if problem else 200)
 
 

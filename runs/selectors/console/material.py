@@ -43,8 +43,16 @@ class Material:
 
 
 def read_material(
-    actor: Actor, run: Run, *, now: datetime, after: int = 0, offset: int | None = None, selected: int = 0, selected_node: int = 0
-) -> Material:  # fmt: skip
+    actor: Actor,
+    run: Run,
+    *,
+    now: datetime,
+    after: int = 0,
+    offset: int | None = None,
+    selected: int = 0,
+    selected_node: int = 0,
+    known: Material | None = None,
+) -> Material:
     """Return what the tree behind the node `after` is made of.
 
     Args:
@@ -55,8 +63,8 @@ def read_material(
         offset: how many nodes there are before, when it is known.
         selected: the step that must be seen even inside a fold.
         selected_node: the node it belongs to.
+        known: another stretch of the same run, read just before.
     """
-    totals = totals_of(actor, run)
     segments = segments_of(actor, run, [0], after=after, limit=READ_SEGMENTS)
     troubles = troubles_of(actor, run, [segment for segment in segments if segment.is_folded])
     nodes = _nodes(segments, troubles, selected_node)
@@ -64,22 +72,13 @@ def read_material(
     for segment in segments_of(actor, run, [*nodes, run.node_seq], limit=5 * READ_SEGMENTS):
         inside.setdefault(segment.parent_seq, []).append(segment)
     actions = [seq for parts in inside.values() for part in parts for seq in _shown(part, selected)]
-    steps = steps_by_seq(actor, run, {*nodes, *actions})
     if offset is None:
         offset = nodes_before(actor, run, after + 1) if after else 0
     return Material(
-        run,
-        now,
-        totals,
-        gaps_of(actor, run),
-        segments,
-        troubles,
-        inside,
-        steps,
-        selected,
-        selected_node,
-        offset,
-    )
+        run=run, now=now, totals=known.totals if known else totals_of(actor, run),
+        gaps=known.gaps if known else gaps_of(actor, run), segments=segments, troubles=troubles, inside=inside,
+        steps=steps_by_seq(actor, run, {*nodes, *actions}), selected=selected, selected_node=selected_node, offset=offset,
+    )  # fmt: skip
 
 
 def read_inside(actor: Actor, run: Run, *, now: datetime, node: int | None) -> Material:

@@ -7,7 +7,7 @@ from django.db.models import Count
 
 from agentops.accounts.roles import Actor
 from agentops.common.errors import NotFoundError
-from runs.checkpoints.codec import decode
+from runs.checkpoints.blobs import load
 from runs.models import Attempt, Checkpoint, LogLine, Run, Step
 from runs.selectors.runs import runs_of
 
@@ -18,7 +18,7 @@ def input_for(actor: Actor, run_id: UUID) -> Any:
     Raises: NotFoundError
     """
     codec, body = _value(actor, run_id, "input_codec", "input")
-    return decode(codec, body)
+    return load(codec, body)
 
 
 def output_for(actor: Actor, run_id: UUID) -> Any:
@@ -27,7 +27,7 @@ def output_for(actor: Actor, run_id: UUID) -> Any:
     Raises: NotFoundError
     """
     codec, body = _value(actor, run_id, "output_codec", "output")
-    return None if body is None else decode(codec, body)
+    return None if body is None else load(codec, body)
 
 
 def _value(actor: Actor, run_id: UUID, *columns: str) -> tuple[Any, ...]:

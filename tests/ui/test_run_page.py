@@ -1,0 +1,424 @@
+"""The run page: vitals, notes, tree, inspector, and the regions that htmx fetches."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+
+from agentops.accounts.models import User
+from agentops.accounts.roles import Role
+from runs.models import AgentVersion, Attempt, Checkpoint, Outcome, Run, Step
+from tests.ui import builders, stories
+from tests.ui.builders import Action, RunBuilder
+from tests.ui.conftest import See
+from tests.ui.reading import attribute, below, one, row_named, rows, vital, words
+
+pytestmark = pytest.mark.django_db
+
+
+def note(see: See, run: Run) -> str:
+    return words(one(see(f"/runs/{run.id}"), "#run-head .note"))
+
+
+def test_the_head_answers_the_six_questions(see: See, version: AgentVersion) -> None:
+    shown = see(f"/runs/{stories.a_crawl(version, finish='running', seconds_ago=600.0).id}")
+    assert words(one(shown, "h1")) == "Weekly docs review"
+    assert words(shown.select("#run-head .title .chip")[0]) == "Running"
+    assert vital(shown, "Now").startswith("read step 117 https://docs.example.org/")
+    assert vital(shown, "Waits for") == "nothing"
+    assert vital(shown, "Progress") == "57 of 114"
+    assert vital(shown, "Spent") == "118 steps"
+    assert vital(shown, "Age") == "10 min 10 m 00 s since it began"
+    assert vital(shown, "Trouble") == "2 retries"
+
+
+def test_a_run_that_cost_money_says_how_much(see: See, version: AgentVersion) -> None:
+    assert vital(see(f"/runs/{stories.a_crawl(version, n_pages=9).id}"), "Spent") == "$1.49 27 steps"
+
+
+def test_a_failed_run_is_explained_and_opened_where_it_failed(see: See, version: AgentVersion) -> None:
+    run = stories.a_crawl(version, finish="failed", n_pages=9)
+    shown = see(f"/runs/{run.id}")
+    told = words(one(shown, "#run-head .note"))
+    assert told.startswith("It failed at draft: the summary has no sentence about 'asyncio'")
+    assert "start again with the same input" in told
+    assert words(one(shown, "#inspector-title")) == "draft"
+    assert words(one(shown, "#inspector .fail b")).startswith("the summary has no sentence")
+    assert "httpx.ReadTimeout" in words(one(shown, "#inspector .fail details"))
+    assert [words(item)[:2] for item in shown.select("#inspector .tries li")] == ["1.", "2.", "3."]
+    assert row_named(shown, "draft")["aria-selected"] == "true"
+
+
+def test_a_sleeping_run_says_until_when_and_where_it_goes_on(see: See, version: AgentVersion) -> None:
+    builders.living_system()
+    told = note(see, stories.a_crawl(version, finish="sleeping", n_pages=9))
+    assert told.startswith("It sleeps, then goes on at draft. Nothing runs meanwhile")
+
+
+def test_a_run_that_retries_says_why_and_when(see: See, version: AgentVersion) -> None:
+    b = RunBuilder(version, seconds_ago=60)
+    stories.read_page(b, 1)
+    waiting_on = {"kind": "retry", "seq": b.seq + 1, "text": "attempt 2"}
+    run = b.save(status="sleeping", health=["retrying"], node="read", node_attempt=2, wake_at=b.now + timedelta(seconds=40), waiting_on=waiting_on)  # fmt: skip
+    Attempt.objects.create(run=run, seq=run.node_seq, number=1, team_id=run.team_id, error_code="busy", message="the site is busy", started_at=b.now)  # fmt: skip
+    builders.living_system()
+    assert note(see, run).startswith(
+        "An attempt at read failed. the site is busy. The next attempt is due at"
+    )
+    assert "the site is busy" in words(one(see(f"/runs/{run.id}"), "#inspector .tries"))
+
+
+def test_a_queued_run_that_nobody_serves_says_how_to_start_a_worker(see: See, version: AgentVersion) -> None:
+    run = RunBuilder(version).save(status="queued", queue="gpu")
+    builders.living_system()
+    assert note(see, run) == "No worker serves the queue “gpu”. Start one: celery -A agentops worker -Q gpu"
+
+
+def test_a_late_clock_is_told_to_those_who_sleep(see: See, version: AgentVersion) -> None:
+    run = stories.a_crawl(version, finish="sleeping", n_pages=3)
+    assert "The clock is late" in words(see(f"/runs/{run.id}").select("#run-head .note")[1])
+
+
+def test_a_cancel_under_way_and_a_cancelled_run_say_who_and_why(see: See, version: AgentVersion) -> None:
+    running = RunBuilder(version).save(status="running", control="cancel", ended_by="bea")
+    shown = see(f"/runs/{running.id}")
+    assert words(shown.select("#run-head .title .chip")[0]) == "Cancelling"
+    assert words(shown.select("#run-head .note")[0]).startswith("bea asked to cancel it.")
+    ended = RunBuilder(version).save(status="cancelled", ended_by="bea", end_reason="wrong site")
+    assert note(see, ended) == "Cancelled by bea. wrong site"
+
+
+def test_failed_integrity_stands_first(see: See, version: AgentVersion) -> None:
+    run = RunBuilder(version).save(status="paused", health=["integrity_failed"])
+    assert words(see(f"/runs/{run.id}").select(".note")[0]).startswith("Stored data is not what was written.")
+
+
+def test_many_alike_are_folded_with_what_failed_in_sight(see: See, version: AgentVersion) -> None:
+    shown = see(f"/runs/{stories.a_crawl(version).id}")
+    fold = row_named(shown, "× 114")
+    assert words(fold).startswith("read × 114 1 failed 4 retried p50")
+    assert fold["aria-expanded"] == "false"
+    shown_below = below(fold)
+    assert len(shown_below) == 2
+    assert shown_below[0].startswith("read contextlib.61.html an action failed")
+    assert shown_below[1].startswith("http.get https://docs.example.org/contextlib.61.html Failed 3 attempts")
+    assert words(one(shown, "#tree-count")) == "237 steps, 11 shown (226 folded)"
+    assert words(one(shown, ".errors a:not(.sr)")) == "1 error"
+
+
+def test_a_loop_of_several_names_is_one_fold(see: See, version: AgentVersion) -> None:
+    b = RunBuilder(version)
+    b.node("plan")
+    for _ in range(12):
+        b.node("think")
+        b.node("act")
+    b.node("finish")
+    names = rows(see(f"/runs/{b.save().id}"))
+    assert [name.split(" p50")[0] for name in names[:2]] == ["plan 50 ms", "think → act × 12"]
+    assert names[-1].startswith("finish")
+
+
+def test_few_alike_and_steps_of_different_names_stay_open(see: See, version: AgentVersion) -> None:
+    b = RunBuilder(version)
+    for name in ("plan", "read", "read", "read", "read", "read", "draft", "publish"):
+        b.node(name)
+    assert [row.split()[0] for row in rows(see(f"/runs/{b.save().id}"))] == [
+        "plan", "read", "read", "read", "read", "read", "draft", "publish",
+    ]  # fmt: skip
+
+
+def test_many_alike_actions_inside_a_node_are_folded_too(see: See, version: AgentVersion) -> None:
+    b = RunBuilder(version)
+    b.node("gather", actions=[Action(args={"n": str(n)}) for n in range(30)])
+    b.node("end")
+    shown = rows(see(f"/runs/{b.save().id}"))
+    assert [row.split(" p50")[0] for row in shown] == ["gather 12 s", "http.get × 30", "end 50 ms"]
+
+
+def test_a_fold_is_opened_in_pages(see: See, version: AgentVersion) -> None:
+    run = stories.a_long_run(version, 900)
+    fold = row_named(see(f"/runs/{run.id}"), "× 450")
+    first = see(one(fold, "[data-fetch]")["data-fetch"])
+    assert len(first.select("[role=row][id]")) == 200
+    assert first.select("[role=row]")[0]["aria-level"] == "2"
+    second = see(one(first, "[data-more]")["data-more"])
+    third = see(one(second, "[data-more]")["data-more"])
+    assert len(third.select("[role=row]")) == 50
+    seqs = [row["id"] for part in (first, second, third) for row in part.select("[role=row][id]")]
+    assert len(set(seqs)) == 450
+
+
+def test_a_node_in_a_fold_opens_its_actions(see: See, version: AgentVersion) -> None:
+    run = stories.a_crawl(version, n_pages=20)
+    fold = row_named(see(f"/runs/{run.id}"), "× 20")
+    inside = see(one(fold, "[data-fetch]")["data-fetch"])
+    retried = next(row for row in inside.select("[role=row]") if "decimal.17.html" not in words(row) and "2 attempts" in words(row))  # fmt: skip
+    actions = see(one(retried, "[data-fetch]")["data-fetch"])
+    assert "http.get" in words(actions)
+    assert actions.select("[role=row]")[0]["aria-level"] == "3"
+
+
+def test_idle_time_is_folded_and_named(see: See, version: AgentVersion) -> None:
+    shown = see(f"/runs/{stories.a_crawl(version).id}")
+    assert "41 h 10 m waiting (folded)" in rows(shown)
+    assert len(shown.select(".minimap path.gap")) == 2
+    sleeping = see(f"/runs/{stories.a_crawl(version, finish='sleeping').id}")
+    assert any(row.endswith("waiting so far (folded)") for row in rows(sleeping))
+
+
+def test_what_runs_now_has_a_row_and_its_finished_actions(see: See, version: AgentVersion) -> None:
+    run = stories.a_crawl(version, finish="running", seconds_ago=600.0)
+    shown = see(f"/runs/{run.id}")
+    now = row_named(shown, "itertools.57.html")
+    assert now["aria-selected"] == "true"
+    assert one(now, "[data-ticking]")
+    assert [row.split()[0] for row in below(now)] == ["http.get", "text.summarise"]
+    assert words(one(shown, "#inspector-title")) == "read"
+    assert "State it begins with" in words(one(shown, "#inspector"))
+
+
+def test_what_a_retry_replaced_is_dimmed(see: See, version: AgentVersion) -> None:
+    b = RunBuilder(version)
+    old = Action(
+        args={"url": "/old"}, is_superseded=True, status="failed", output={"code": "x", "message": "y"}
+    )
+    b.node("read", actions=[old, Action(args={"url": "/new"})], attempts=2)
+    shown = see(f"/runs/{b.save().id}")
+    assert "old" in row_named(shown, "/old")["class"]
+    assert "Superseded" in words(row_named(shown, "/old"))
+    assert "error" not in words(one(shown, ".run-tree .bar"))
+
+
+def test_a_run_cut_short_still_shows_what_its_last_node_did(see: See, version: AgentVersion) -> None:
+    b = RunBuilder(version)
+    seq = b.node("read", is_done=False, actions=[Action(args={"url": "/a"})])
+    run = b.save(status="cancelled", node="read", node_seq=seq, node_at=b.created_at)
+    assert "cut short" in words(row_named(see(f"/runs/{run.id}"), "read"))
+    assert "/a" in " ".join(rows(see(f"/runs/{run.id}")))
+
+
+def test_a_step_has_an_address_of_its_own_even_inside_a_fold(see: See, version: AgentVersion) -> None:
+    run = stories.a_crawl(version)
+    seq = Step.objects.get(run=run, summary__endswith="enum.100.html", kind="tool").seq
+    shown = see(f"/runs/{run.id}/steps/{seq}")
+    assert "enum.100.html" in words(one(shown, "[role=row][aria-selected=true]"))
+    assert "step 204 · tool in read" in words(one(shown, "#inspector .crumb"))
+    assert see(f"/runs/{run.id}/steps/99999", status=404)
+
+
+def test_a_step_far_down_a_long_tree_is_on_its_page(see: See, version: AgentVersion) -> None:
+    run = stories.a_long_run(version, 2000, n_names=97)
+    shown = see(f"/runs/{run.id}/steps/1801")
+    assert one(shown, "#s1801")["aria-selected"] == "true"
+    assert one(shown, "#s1801")["aria-posinset"] == "901"
+    assert words(one(shown, ".window")) == "Show the steps before"
+
+
+def test_a_long_tree_comes_in_stretches_that_miss_nothing(see: See, version: AgentVersion) -> None:
+    run = stories.a_long_run(version, 1000, n_names=97)
+    part, seen = see(f"/runs/{run.id}/steps/1"), list[str]()
+    while True:
+        seen += [attribute(row, "id") for row in part.select("[role=row][id]")]
+        more = part.select("[hx-trigger='intersect once']")
+        if not more:
+            break
+        part = see(more[0]["hx-get"])
+    assert seen == [f"s{seq}" for seq in range(1, 1001)]
+    assert part.select("#tail")
+
+
+def test_a_live_tail_asks_for_what_came_behind_it(see: See, version: AgentVersion) -> None:
+    b = RunBuilder(version, seconds_ago=60)
+    for name in ("plan", "read", "draft"):
+        b.node(name)
+    run = b.save(status="running")
+    tail = one(see(f"/runs/{run.id}"), "#tail[data-tail]")
+    assert words(tail.select("[role=row]")[0]).startswith("draft")
+    Step.objects.create(
+        run=run, seq=4, team_id=run.team_id, kind="node", name="publish", status="succeeded", epoch=1,
+        started_at=b.clock, ended_at=b.clock + timedelta(seconds=1),
+    )  # fmt: skip
+    fresh = see(tail["hx-get"], target="tail")
+    assert [words(row).split()[0] for row in fresh.select("[role=row]")] == ["draft", "publish"]
+
+
+def test_the_inspector_shows_what_the_step_changed(see: See, version: AgentVersion) -> None:
+    run = stories.a_crawl(version, n_pages=9)
+    seq = Step.objects.get(run=run, name="publish").seq
+    lines = [words(line) for line in see(f"/runs/{run.id}/steps/{seq}").select("#inspector .diff > div")]
+    assert lines == [
+        "/report", '− "status": "draft"', '+ "status": "ready"', '+ "sha256": "c1d077ef"',
+        '+ "path": "/weekly/2026-47.html"', "/messages · 2 added", '+ "The report cites 113 of 114 pages;"',
+        '+ "legacy.html was skipped after 3 timeouts."',
+    ]  # fmt: skip
+
+
+def test_the_changes_of_a_very_long_run_are_fetched_apart(see: See, version: AgentVersion) -> None:
+    run = stories.a_long_run(version, 3200)
+    apart = one(see(f"/runs/{run.id}/steps/3001"), "#inspector [hx-trigger=load]")
+    assert [words(line) for line in see(apart["hx-get"]).select(".diff > div")] == [
+        "/", '− "done": 1499', '+ "done": 1500',
+    ]  # fmt: skip
+
+
+def test_the_inspector_of_a_write_shows_its_key_and_effect(see: See, version: AgentVersion) -> None:
+    run = stories.a_crawl(version, n_pages=9)
+    seq = Step.objects.get(run=run, name="report.publish").seq
+    shown = words(one(see(f"/runs/{run.id}/steps/{seq}"), "#inspector"))
+    assert f"Key idem_{run.id.hex}" in shown
+    assert "Effect write writes once, under its key" in shown
+    assert "path: /weekly/2026-47.html" in shown
+    assert "etag: a91f" in shown
+
+
+def test_a_long_value_is_previewed_and_all_of_it_can_be_had(
+    see: See, ada: Client, version: AgentVersion
+) -> None:
+    run = stories.a_crawl(version, n_pages=9)
+    seq = Step.objects.get(run=run, name="text.summarise").seq
+    section = one(see(f"/runs/{run.id}/steps/{seq}"), f"#output{seq}")
+    assert len(str(section)) < 3000
+    link = one(section, "h2 a")
+    assert words(link) == "show all 32 KB"
+    assert len(words(see(link["hx-get"]))) > 31_000
+    whole = ada.get(attribute(link, "href"))
+    assert whole.headers["Content-Disposition"].startswith("attachment")
+    assert len(whole.json()["text"]) == 31_500
+
+
+def test_parts_of_a_large_state_are_fetched_when_they_are_opened(see: See, version: AgentVersion) -> None:
+    run = stories.a_crawl(version)
+    lazy = next(d for d in see(f"/runs/{run.id}/state").select("details[hx-get]") if "pages" in words(d))
+    items = see(lazy["hx-get"])
+    assert "status: 200, title: asyncio — page 0" in words(items)
+    more = see(items.select("a[hx-get]")[-1]["hx-get"])
+    assert "113" in words(more)
+    assert see(f"/runs/{run.id}/json?of=state:{run.head_seq}&at=/nowhere", status=404)
+
+
+def test_a_forged_result_is_not_shown(see: See, version: AgentVersion) -> None:
+    b = RunBuilder(version)
+    seq = b.node("read", actions=[Action(output={"answer": "genuine"})])
+    run = b.save()
+    Outcome.objects.filter(run=run).update(body=b'{"answer":"forged"}')
+    shown = one(see(f"/runs/{run.id}/steps/{seq + 1}"), "#inspector")
+    assert "The stored result is not what was written." in words(shown)
+    assert "forged" not in words(shown)
+
+
+def test_next_error_goes_round(ada: Client, version: AgentVersion) -> None:
+    b = RunBuilder(version)
+    bad = Action(status="failed", output={"code": "x", "message": "y"})
+    for _ in range(3):
+        b.node("read", actions=[bad])
+    run = b.save()
+    found, here = [], 0
+    for _ in range(4):
+        here = int(ada.get(f"/runs/{run.id}/errors?from={here}").headers["Location"].rsplit("/", 1)[1])
+        found.append(here)
+    assert found == [2, 4, 6, 2]
+    assert ada.get(f"/runs/{run.id}/errors?from=2&back=1").headers["Location"].endswith("/steps/6")
+    assert ada.get(f"/runs/{RunBuilder(version).save().id}/errors").status_code == 404
+
+
+@pytest.mark.parametrize("tab", ["", "/tree", "/log", "/state", "/output"])
+@pytest.mark.parametrize("finish", ["succeeded", "failed", "running", "sleeping"])
+def test_every_tab_shows_every_kind_of_run(see: See, version: AgentVersion, tab: str, finish: str) -> None:
+    run = stories.a_crawl(version, finish=finish, n_pages=8)
+    shown = see(f"/runs/{run.id}{tab}")
+    assert len(shown.select(".tabs [aria-current]")) == 1
+    assert str(see(f"/runs/{run.id}{tab}", target="run-head")).strip() == str(one(shown, "#run-head"))
+
+
+def test_the_inspector_as_a_fragment_is_the_region_of_the_page(see: See, version: AgentVersion) -> None:
+    run = stories.a_crawl(version, n_pages=9)
+    address = f"/runs/{run.id}/steps/4"
+    assert str(see(address, target="inspector")).strip() == str(one(see(address), "#inspector"))
+
+
+def test_the_state_can_be_walked_from_checkpoint_to_checkpoint(see: See, version: AgentVersion) -> None:
+    run = stories.a_crawl(version, n_pages=3)
+    last = see(f"/runs/{run.id}/state")
+    assert "Verified" in words(one(last, "section.panel .bar"))
+    assert run.head_hash.hex()[:12] in words(last)
+    before = see(f"/runs/{run.id}/state{one(last, 'a[rel=prev]')['href']}")
+    assert "rest" in words(one(before, "section.panel .bar"))
+    first = see(f"/runs/{run.id}/state?seq=0")
+    assert "the input, before the first step" in words(first)
+    assert one(first, "a[rel=next]")["href"] == "?seq=1"
+    assert "left no checkpoint" in words(see(f"/runs/{run.id}/state?seq=2"))
+    assert see(f"/runs/{run.id}/state?seq=999999", status=404)
+
+
+def test_a_tampered_state_is_not_shown(see: See, version: AgentVersion) -> None:
+    run = stories.a_crawl(version, n_pages=3)
+    Checkpoint.objects.filter(run=run, seq=3).update(body=b'[["set","/todo",["forged"]]]', codec=0)
+    shown = words(see(f"/runs/{run.id}/state"))
+    assert "cannot be trusted" in shown
+    assert "forged" not in shown
+
+
+def test_the_log_is_shown_by_level_and_with_its_step(see: See, version: AgentVersion) -> None:
+    run = stories.a_crawl(version, finish="failed", n_pages=3)
+    lines = [words(line) for line in see(f"/runs/{run.id}/log").select(".log li")]
+    assert lines[0].endswith("info 1 plan sitemap read")
+    assert [line.rsplit(" ", 2)[-2:] for line in lines][-1] == ["giving", "up"]
+    only = [words(line) for line in see(f"/runs/{run.id}/log?level=error").select(".log li")]
+    assert len(only) == 1
+
+
+def test_a_long_log_comes_in_pages_that_miss_nothing(see: See, version: AgentVersion) -> None:
+    b = RunBuilder(version)
+    for n in range(5):
+        b.node("talk", logs=[("info", f"line {n}.{i}.") for i in range(90)])
+    part, seen = see(f"/runs/{b.save().id}/log"), list[str]()
+    while True:
+        seen += [words(message) for message in part.select(".msg")]
+        more = part.select("#log-more")
+        if not more:
+            break
+        part = see(more[0]["hx-get"], target="log-more")
+    assert seen == [f"line {n}.{i}." for n in range(5) for i in range(90)]
+
+
+def test_a_report_is_rendered(see: See, version: AgentVersion) -> None:
+    report = one(see(f"/runs/{stories.a_crawl(version, n_pages=9).id}/output"), ".prose")
+    assert words(one(report, "h1")) == "Docs review, week 47"
+    assert len(report.select("table tr")) == 3
+    link = report.select("a")[0]
+    assert link["href"] == "https://docs.example.org/asyncio.0.html"
+    assert set(link["rel"]) == {"noopener", "noreferrer", "nofollow"}
+
+
+def test_cancelling_asks_for_a_reason_and_does_it(see: See, ada: Client, version: AgentVersion) -> None:
+    run = RunBuilder(version).save(status="queued")
+    assert one(see(f"/runs/{run.id}/cancel"), "form[method=post] #reason")
+    assert ada.post(f"/runs/{run.id}/cancel", {"reason": "wrong site"}).status_code == 302
+    run.refresh_from_db()
+    assert (run.status, run.end_reason) == ("cancelled", "wrong site")
+
+
+def test_cancelling_too_late_says_so(ada: Client, version: AgentVersion) -> None:
+    run = RunBuilder(version).save()
+    response = ada.post(f"/runs/{run.id}/cancel", {"reason": ""})
+    assert response.status_code == 409
+    assert "cannot be cancelled any more" in response.content.decode()
+
+
+def test_a_viewer_sees_a_run_but_no_buttons(
+    browser_of: Callable[[Role], Client], version: AgentVersion
+) -> None:
+    run = RunBuilder(version).save(status="queued")
+    viewer = browser_of(Role.VIEWER)
+    shown = viewer.get(f"/runs/{run.id}").content.decode()
+    assert "/cancel" not in shown
+    assert "Start again" not in shown
+    assert viewer.post(f"/runs/{run.id}/cancel").status_code == 403
+
+
+def test_times_are_told_in_the_persons_zone(see: See, ada: Client, version: AgentVersion) -> None:
+    User.objects.update(time_zone="Asia/Tokyo")
+    shown = see(f"/runs/{stories.a_crawl(version, n_pages=9).id}")
+    assert attribute(one(shown, "#inspector header time"), "title").endswith("JST")
+    assert "Asia/Tokyo" in words(one(shown, ".me"))
