@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
+from django.utils.cache import patch_vary_headers
 from django.views import defaults
 from ninja.parser import Parser
 from ninja.renderers import BaseRenderer
@@ -42,7 +43,7 @@ class EdgeMiddleware:
         if refusal is not None:
             return problems.problem_response(refusal) if is_api else _page(request, refusal)
         response = self.get_response(request)
-        return _as_problem(response) if is_api and response.status_code >= 400 else response
+        return _of_api(response) if is_api else response
 
 
 class CleanJsonParser(Parser):
@@ -126,6 +127,14 @@ def _is_too_large(request: HttpRequest, declared: str) -> bool:
     body = request.read(limit + 1)
     request._body = body  # noqa: SLF001 -- a body without a declared length is read once, and no further than the limit
     return len(body) > limit
+
+
+def _of_api(response: HttpResponse) -> HttpResponse:
+    """Return the answer as the API gives it: errors as problem details, nothing kept by caches in between."""
+    answer = _as_problem(response) if response.status_code >= 400 else response
+    answer.headers.setdefault("Cache-Control", "private, no-cache")
+    patch_vary_headers(answer, ("Authorization", "Cookie"))
+    return answer
 
 
 def _as_problem(response: HttpResponse) -> HttpResponse:

@@ -44,6 +44,13 @@ def test_a_method_that_is_not_taken_names_those_that_are(ada: Client) -> None:
     assert set(answer["Allow"].split(", ")) >= {"GET", "POST"}
 
 
+def test_nothing_of_a_team_is_kept_by_caches_in_between(ada: Client) -> None:
+    for path in ("/api/v1/runs", "/api/v1/nothing"):
+        answer = ada.get(path)
+        assert answer["Cache-Control"] == "private, no-cache"
+        assert {"Authorization", "Cookie"} <= set(answer["Vary"].split(", "))
+
+
 def test_a_nul_in_the_address(ada: Client) -> None:
     problem(ada.get("/api/v1/agents/a%00b"), 400, "bad_request")
     problem(ada.get("/api/v1/runs?agent=a%00b"), 400, "bad_request")
