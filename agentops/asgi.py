@@ -6,9 +6,12 @@ import warnings
 from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
 from channels.security.websocket import AllowedHostsOriginValidator
+from django.conf import settings
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "agentops.settings")
+if not settings.configured:  # a test that imports this has a connection already, and children of its own
+    os.environ.setdefault("DATABASE_POOL", "1")
 http = get_asgi_application()
 
 from runs.routing import websocket_urlpatterns  # noqa: E402 -- the apps must be ready before
