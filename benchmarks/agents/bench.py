@@ -1,0 +1,89 @@
+"""The programs that the benchmarks run on the product, brought along as any agent is: `AGENTS=benchmarks/agents`."""
+
+import json
+import os
+import time
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from benchmarks import workload
+from benchmarks.marks import N_STEPS, effect, mark
+from runs.engine.commands import Command
+from runs.program import Context, Finish, Goto, Program, Sleep, ToolCall, node, tool
+
+_entries: list[float] = []
+
+
+class Appends(Program):
+    """W1: each step appends a message of 1.5 KB and replaces two of forty keys."""
+
+    name = "bench-appends"
+
+    @node(start=True)
+    def step(self, ctx: Context, state: Any) -> Command:
+        _entries.append(time.time())
+        i = len(state["messages"])
+        if i == state["n"]:
+            Path(os.environ["BENCH_ENTRIES"]).write_text(json.dumps(_entries))
+            return Finish()
+        said, changed = _steps(state["n"])[i]
+        return Goto(
+            "step", append={"messages": said}, set={f"/scratch/{key}": text for key, text in changed.items()}
+        )
+
+
+@lru_cache(maxsize=1)
+def _steps(n: int) -> list[workload.Step]:
+    return list(workload.steps(n))
+
+
+class Trivial(Program):
+    """W2: twenty steps, each of which gives a number."""
+
+    name = "bench-trivial"
+
+    @node(start=True)
+    def step(self, ctx: Context, state: Any) -> Command:
+        number = state.get("number", 0) + 1
+        if number in (1, N_STEPS):
+            mark("step", state["workflow"], number)
+        if number == N_STEPS:
+            return Finish(set={"number": number})
+        return Goto("step", set={"number": number})
+
+
+@tool("bench.effect", effect="write")
+def ask(call: ToolCall, *, workflow: str, number: int) -> int:
+    """Ask the ledger outside, which honours idempotency keys."""
+    effect(workflow, number, key=call.idempotency_key)
+    return number
+
+
+class Effects(Program):
+    """W3: twenty steps, each of which writes to the world."""
+
+    name = "bench-effects"
+
+    @node(start=True)
+    def step(self, ctx: Context, state: Any) -> Command:
+        number = state.get("number", 0) + 1
+        ctx.tool("bench.effect", workflow=state["workflow"], number=number)
+        if number == N_STEPS:
+            return Finish(set={"number": number})
+        return Goto("step", set={"number": number})
+
+
+class Sleeps(Program):
+    """W4: sleeps until an instant, then does its first thing."""
+
+    name = "bench-sleeps"
+
+    @node(start=True)
+    def doze(self, ctx: Context, state: Any) -> Command:
+        return Sleep("wake", seconds=max(state["until"] - time.time(), 0.0))
+
+    @node
+    def wake(self, ctx: Context, state: Any) -> Command:
+        mark("step", state["workflow"], 1)
+        return Finish()

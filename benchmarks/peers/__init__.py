@@ -1,0 +1,1 @@
+"""The peers, in a virtual environment of their own (benchmarks/peers/requirements.txt)."""
