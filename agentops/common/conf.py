@@ -16,7 +16,6 @@ class Conf:
     request_max_bytes: int = 2 << 20
     slice_seconds: float = 10.0
     slice_steps: int = 500
-    claim_batch: int = 4
     drain_seconds: float = 60.0
     worker_poll_seconds: float = 1.0
     beat_seconds: float = 2.0
