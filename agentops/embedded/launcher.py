@@ -1,6 +1,7 @@
 """Starts a plan in order, says when it is ready, watches it, and stops it in the reverse order."""
 
 import json
+import os
 import signal
 import subprocess
 import time
@@ -20,6 +21,7 @@ from agentops.embedded.supervisor import Child, Program, Supervisor, tail
 from agentops.embedded.waiting import wait_until
 
 _STOP_SECONDS = 45
+_STDOUT = 1
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -265,7 +267,11 @@ def _wait_until_served(run: _Run, supervisor: Supervisor) -> None:
 
 
 def _watch(run: _Run, supervisor: Supervisor) -> None:
+    had_terminal = os.isatty(_STDOUT)
     while not supervisor.has_ended():
+        # `make` as the leader of a session keeps the hang-up to itself and waits for us.
+        if had_terminal and not os.isatty(_STDOUT):
+            raise StopRequested("the end of its terminal")
         for child in _record(run, supervisor):
             if child.state == "FATAL":
                 run.say(
