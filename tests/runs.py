@@ -7,7 +7,8 @@ from agentops.accounts.models import Team
 from agentops.common.canonical import digest
 from agentops.common.ids import new_id
 from runs import leases
-from runs.checkpoints.codec import decode, encode
+from runs.checkpoints.blobs import load
+from runs.checkpoints.codec import encode
 from runs.checkpoints.store import genesis, rebuild
 from runs.journal.fence import execute
 from runs.models import AgentVersion, Run, Worker
@@ -78,7 +79,7 @@ def make_due(run: Run) -> None:
 
 
 def output(run: Run) -> Any:
-    return decode(run.output_codec, run.output) if run.output is not None else None
+    return load(run.output_codec, run.output) if run.output is not None else None
 
 
 def state(run: Run, seq: int | None = None) -> Any:

@@ -47,6 +47,11 @@ def segment_mac(
     return _mac(b"segment", team_id, run_id, seq, link, encoded.codec, encoded.body)
 
 
+def blob_digest(team_id: UUID, codec: int, body: bytes) -> bytes:
+    """Return the 32-byte keyed digest under which a large value of a team is stored."""
+    return hmac.digest(_key(), b"".join((b"blob", team_id.bytes, bytes([codec]), body)), "sha256")
+
+
 def same(left: bytes | memoryview, right: bytes | memoryview) -> bool:
     """Compare two codes in constant time."""
     return hmac.compare_digest(bytes(left), bytes(right))

@@ -20,14 +20,16 @@ MAX_DECODED_BYTES = 64 << 20
 class Codec(IntEnum):
     JSON = 0
     ZSTD = 1
+    BLOB = 2
 
 
 class Encoded(NamedTuple):
-    """A stored value: its codec, its bytes, and how long the plain JSON was."""
+    """A stored value: its codec, its bytes, how long the plain JSON was, and the blob that the bytes refer to."""
 
     codec: int
     body: bytes
     plain_bytes: int
+    blob: "Encoded | None" = None
 
 
 class _Local(threading.local):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from runs.checkpoints.blobs import shelved
 from runs.checkpoints.chain import segment_mac
 from runs.checkpoints.codec import Encoded, encode
 from runs.engine.updates import Delta
@@ -39,7 +40,7 @@ class Tail:
         """Return the segment that ends at the step `seq`, whose delta was added last, or None when it is too early."""
         if len(self.deltas) < SEGMENT_STEPS:
             return None
-        encoded = encode(merged(self.deltas))
+        encoded = shelved(team_id, encode(merged(self.deltas)))
         mac = segment_mac(team_id, run_id, seq, self.from_seq, self.from_hash, tip_hash, encoded)
         return Segment(self.from_seq, encoded, mac)
 

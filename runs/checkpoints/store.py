@@ -6,8 +6,9 @@ from uuid import UUID
 
 from django.db import connection
 
+from runs.checkpoints.blobs import load
 from runs.checkpoints.chain import NO_PARENT, IntegrityError, checkpoint_hash, same, segment_mac
-from runs.checkpoints.codec import Encoded, decode
+from runs.checkpoints.codec import Encoded
 from runs.checkpoints.segments import Tail
 from runs.engine.frozen import freeze
 from runs.engine.updates import apply_delta
@@ -72,7 +73,7 @@ def delta_at(run: Run, seq: int) -> Any:
     Raises: Checkpoint.DoesNotExist
     """
     row = Checkpoint.objects.get(run_id=run.id, seq=seq, kind=DELTA)
-    return decode(row.codec, row.body)
+    return load(row.codec, row.body)
 
 
 def _beginning(run: Run) -> Rebuilt:
@@ -112,6 +113,6 @@ def _jump(run: Run, built: Rebuilt, row: _Row) -> None:
 
 def _decoded(run: Run, seq: int, encoded: Encoded) -> Any:
     try:
-        return decode(encoded.codec, encoded.body)
+        return load(encoded.codec, encoded.body)
     except ValueError as error:
         raise IntegrityError(run.id, seq, "the checkpoint") from error

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
+from runs.checkpoints.blobs import load
 from runs.checkpoints.chain import IntegrityError, checkpoint_hash, outcome_mac, same, segment_mac
 from runs.checkpoints.codec import Encoded
 from runs.checkpoints.store import DELTA, SEGMENT, genesis
@@ -56,6 +57,7 @@ def _deltas(run: Run, hashes: dict[int, bytes]) -> Iterator[IntegrityError | Non
         parent = hashes.get(row.parent_seq, b"")
         computed = checkpoint_hash(run.team_id, run.id, row.seq, parent, encoded)
         is_good = row.parent_seq in hashes and row.team_id == run.team_id and same(computed, row.hash)
+        is_good = is_good and _is_whole(row.codec, row.body)
         if is_good:
             hashes[row.seq] = computed
         yield None if is_good else IntegrityError(run.id, row.seq, "the checkpoint")
@@ -66,7 +68,11 @@ def _segments(run: Run, hashes: dict[int, bytes]) -> Iterator[IntegrityError | N
         encoded, tip = Encoded(row.codec, bytes(row.body), 0), bytes(row.tip_hash or b"")
         start = hashes.get(row.parent_seq, b"")
         computed = segment_mac(run.team_id, run.id, row.seq, row.parent_seq, start, tip, encoded)
-        is_good = same(computed, row.hash) and same(tip, hashes.get(row.seq, b""))
+        is_good = (
+            same(computed, row.hash)
+            and same(tip, hashes.get(row.seq, b""))
+            and _is_whole(row.codec, row.body)
+        )
         yield None if is_good else IntegrityError(run.id, row.seq, "the segment")
 
 
@@ -77,7 +83,17 @@ def _outcomes(run: Run) -> Iterator[IntegrityError | None]:
     for seq in settled.order_by("seq").values_list("seq", flat=True).iterator(CHUNK):
         row = rows.get(seq)
         is_good = row is not None and row.body is not None and same(_outcome_mac(run, row), row.mac)
+        is_good = is_good and row is not None and _is_whole(row.body_codec, row.body or b"")
         yield None if is_good else IntegrityError(run.id, seq, "the outcome")
+
+
+def _is_whole(codec: int, body: bytes | memoryview) -> bool:
+    """Return whether the value, or the large one that it refers to, can be read."""
+    try:
+        load(codec, body)
+    except ValueError:
+        return False
+    return True
 
 
 def _outcome_mac(run: Run, row: Outcome) -> bytes:

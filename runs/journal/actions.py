@@ -8,14 +8,22 @@ from uuid import UUID
 from agentops.common.conf import conf
 from agentops.common.ids import new_token
 from agentops.common.types import JsonObject, JsonValue
+from runs.checkpoints.blobs import load, shelved
 from runs.checkpoints.chain import IntegrityError, outcome_mac, same
-from runs.checkpoints.codec import decode, encode, encode_capped
+from runs.checkpoints.codec import encode, encode_capped
 from runs.engine.control import LeaseLost
 from runs.engine.journal import Execute, Recorded
 from runs.engine.tools import ToolSpec
 from runs.journal.fence import Lease, Row, execute, fenced, persist, query
 from runs.journal.pending import Pending, now_seconds
-from runs.journal.statements import CONFIRM_LEASE, CONFIRM_STEP, KEEP_EVIDENCE, LOAD_ACTIONS, statement
+from runs.journal.statements import (
+    CONFIRM_LEASE,
+    CONFIRM_STEP,
+    KEEP_EVIDENCE,
+    LOAD_ACTIONS,
+    statement,
+    with_blobs,
+)
 
 _OPEN: dict[str, Any] = {"body": None, "body_codec": 0, "mac": b"", "key_id": 0}
 
@@ -121,8 +129,9 @@ class ActionJournal:
             "args": action.request.args,
         }
         what = f"the request to {action.request.name}"
-        encoded = encode_capped(request, max_bytes=conf().value_max_bytes, what=what)
+        encoded = shelved(lease.team_id, encode_capped(request, max_bytes=conf().value_max_bytes, what=what))
         return {
+            "values": [encoded],
             "run_id": lease.run_id, "epoch": lease.epoch, "worker_id": lease.worker_id, "token": entry.token,
             "seq": action.seq, "node_seq": place.node_seq, "branch": place.branch, "node_attempt": place.node_attempt,
             "ordinal": action.ordinal, "kind": action.request.kind, "name": action.request.name[:200],
@@ -133,17 +142,20 @@ class ActionJournal:
         }  # fmt: skip
 
     def _settled(self, action: Execute, outcome: Recorded) -> dict[str, Any]:
-        encoded = encode(outcome.error if outcome.error is not None else outcome.output)
         team_id, run_id = self.lease.team_id, self.lease.run_id
+        encoded = shelved(team_id, encode(outcome.error if outcome.error is not None else outcome.output))
         return {
             "status": outcome.status, "attempts": outcome.attempts, "body": encoded.body, "body_codec": encoded.codec,
             "error_code": str(outcome.error["code"])[:100] if outcome.error else "",
             "mac": outcome_mac(team_id, run_id, action.seq, action.request_hash, encoded.codec, encoded.body),
-            "key_id": conf().integrity_key_id,
+            "key_id": conf().integrity_key_id, "outcome": encoded,
         }  # fmt: skip
 
     def _commit(self, arms: tuple[str, ...], params: dict[str, Any], guard: str = "") -> str:
         pending = self.pending
+        values = params.pop("values") if "outcome" in arms else params.pop("values")[:0]
+        outcome = params.pop("outcome", None)
+        arms = with_blobs(arms, params, [*values, outcome] if outcome else values)
         counts = {"n_steps": 0, "n_failed": int(params["status"] == "failed")}
         guard = guard or ("count" if pending.progress or pending.n_retries or counts["n_failed"] else "share")
         sql = statement(guard, arms + pending.arms(), has_progress=pending.progress is not None)
@@ -160,7 +172,7 @@ class ActionJournal:
         persist(lambda: execute(KEEP_EVIDENCE, params | {"evidence": json.dumps(evidence)}))
 
 
-def load(lease: Lease, node_seq: int) -> tuple[list[Recorded], int]:
+def load_actions(lease: Lease, node_seq: int) -> tuple[list[Recorded], int]:
     """Return the recorded actions of the node step and the next free number of the run's counter.
 
     Raises: IntegrityError when an outcome is not what was written.
@@ -189,13 +201,13 @@ def _recorded(lease: Lease, row: Row) -> Recorded:
         outcome_mac(lease.team_id, lease.run_id, seq, request_hash, body_codec, body), mac
     ):
         raise IntegrityError(lease.run_id, seq, "the outcome")
-    value: JsonValue = decode(body_codec, body) if is_settled else None
+    value: JsonValue = load(body_codec, body) if is_settled else None
     error: JsonObject | None = value if status == "failed" and isinstance(value, dict) else None
     return Recorded(
         seq=seq, ordinal=ordinal, name=name, request_hash=request_hash, status=status if is_settled else "open",
         attempts=attempts, output=None if error else value, error=error, is_due=due <= 0, due_seconds=due,
         is_in_flight=row[13], unknown_seconds=row[14], riders=json.loads(riders) if riders else [],
-        request_text=_text(decode(codec, request)),
+        request_text=_text(load(codec, request)),
     )  # fmt: skip
 
 

@@ -7,13 +7,14 @@ from typing import Any
 from agentops.common.conf import conf
 from agentops.common.ids import new_token
 from agentops.common.types import JsonObject, JsonValue
+from runs.checkpoints.blobs import shelved
 from runs.checkpoints.chain import checkpoint_hash
 from runs.checkpoints.codec import Encoded, encode_capped
 from runs.checkpoints.segments import Segment, Tail
 from runs.engine.updates import Delta
 from runs.journal.fence import Lease, Row, execute, fenced, persist
 from runs.journal.pending import Pending
-from runs.journal.statements import CLOSE_OPEN_STEPS, CONFIRM_ATTEMPT, CONFIRM_STEP, statement
+from runs.journal.statements import CLOSE_OPEN_STEPS, CONFIRM_ATTEMPT, CONFIRM_STEP, statement, with_blobs
 
 
 @dataclass(slots=True)
@@ -50,7 +51,7 @@ def encode_delta(
     Raises: TooLargeError
     """
     what = f"the update of node {position.node!r}"
-    encoded = encode_capped(delta, max_bytes=conf().value_max_bytes, what=what)
+    encoded = shelved(lease.team_id, encode_capped(delta, max_bytes=conf().value_max_bytes, what=what))
     link = checkpoint_hash(lease.team_id, lease.run_id, position.node_seq, position.head_hash, encoded)
     tail.add(delta)
     segment = tail.segment(lease.team_id, lease.run_id, position.node_seq, link)
@@ -99,8 +100,10 @@ def commit_finish(
 
     Raises: LeaseLost; TooLargeError for the output. Transaction: none open; one statement.
     """
-    encoded = encode_capped(output, max_bytes=conf().value_max_bytes, what="the output of the run")
-    _commit("finish", lease, position, done, {"output": encoded.body, "output_codec": encoded.codec}, pending)
+    what = "the output of the run"
+    encoded = shelved(lease.team_id, encode_capped(output, max_bytes=conf().value_max_bytes, what=what))
+    more = {"output": encoded.body, "output_codec": encoded.codec, "value": encoded}
+    _commit("finish", lease, position, done, more, pending)
 
 
 def commit_failure(
@@ -201,13 +204,15 @@ def _commit(
         "codec": done.delta.codec, "body": done.delta.body, "key_id": conf().integrity_key_id,
         "n_steps": 1 + done.n_actions, "n_failed": 0, **more,
     }  # fmt: skip
+    values = [value for value in (done.delta, params.pop("value", None)) if value is not None]
     if done.segment is None:
-        return _fenced(guard, ("node_step", "checkpoint"), params, pending)
+        return _fenced(guard, with_blobs(("node_step", "checkpoint"), params, values), params, pending)
     params |= {
         "segment_from": done.segment.from_seq, "segment_codec": done.segment.encoded.codec,
         "segment_body": done.segment.encoded.body, "segment_mac": done.segment.mac,
     }  # fmt: skip
-    return _fenced(guard, ("node_step", "checkpoint", "segment"), params, pending)
+    arms = with_blobs(("node_step", "checkpoint", "segment"), params, [*values, done.segment.encoded])
+    return _fenced(guard, arms, params, pending)
 
 
 def _fenced(

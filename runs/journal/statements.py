@@ -8,7 +8,11 @@ where the guard either moves the run row (a node commit) or locks it FOR SHARE w
 A bare SELECT, FOR KEY SHARE or separate statements would let a stale writer through (PROTOCOL 4).
 """
 
+from collections.abc import Iterable
 from functools import lru_cache
+from typing import Any
+
+from runs.checkpoints.codec import Encoded
 
 _WHERE = "WHERE id = %(run_id)s AND epoch = %(epoch)s AND status = 'running'"
 _RETURNING = "RETURNING team_id, control, node_at::text AS node_at"
@@ -92,6 +96,12 @@ ARMS = {
         " key_id, mac)"
         " SELECT %(run_id)s, %(seq)s, team_id, %(request_hash)s, %(request)s, %(request_codec)s, %(body)s::bytea, %(body_codec)s,"
         " %(riders)s::jsonb, %(key_id)s, %(mac)s FROM r"
+    ),
+    "blobs": (
+        "INSERT INTO runs_blob (digest, team_id, codec, body, plain_bytes)"
+        " SELECT b.digest, r.team_id, b.codec, b.body, b.plain_bytes FROM r, unnest(%(blob_digests)s::bytea[],"
+        " %(blob_codecs)s::smallint[], %(blob_bodies)s::bytea[], %(blob_sizes)s::bigint[])"
+        " AS b(digest, codec, body, plain_bytes) ON CONFLICT DO NOTHING"
     ),
     "intent": (
         "INSERT INTO runs_intent (run_id, seq, team_id, tool, tool_version, idempotency_key, request_hash, token, epoch,"
@@ -178,6 +188,18 @@ LOAD_ACTIONS = (
     " LEFT JOIN runs_worker w ON w.id = s.worker_id"
     " WHERE s.run_id = %(run_id)s AND s.seq > %(node_seq)s ORDER BY s.seq"
 )
+
+
+def with_blobs(arms: tuple[str, ...], params: dict[str, Any], values: Iterable[Encoded]) -> tuple[str, ...]:
+    """Return the arms, and the one that stores the large values that `values` refer to, if any; fills `params`."""
+    found = [(value.body, value.blob) for value in values if value.blob is not None]
+    if not found:
+        return arms
+    params |= {
+        "blob_digests": [digest for digest, _ in found], "blob_codecs": [blob.codec for _, blob in found],
+        "blob_bodies": [blob.body for _, blob in found], "blob_sizes": [blob.plain_bytes for _, blob in found],
+    }  # fmt: skip
+    return (*arms, "blobs")
 
 
 @lru_cache(maxsize=256)

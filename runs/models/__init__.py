@@ -2,10 +2,10 @@
 
 from runs.models.agent import Agent, AgentVersion
 from runs.models.run import Run
-from runs.models.step import Attempt, Checkpoint, Intent, LogLine, Outcome, Step
+from runs.models.step import Attempt, Blob, Checkpoint, Intent, LogLine, Outcome, Step
 from runs.models.worker import ClockBeat, Worker
 
 __all__ = [
-    "Agent", "AgentVersion", "Attempt", "Checkpoint", "ClockBeat", "Intent", "LogLine", "Outcome", "Run", "Step",
+    "Agent", "AgentVersion", "Attempt", "Blob", "Checkpoint", "ClockBeat", "Intent", "LogLine", "Outcome", "Run", "Step",
     "Worker",
 ]  # fmt: skip

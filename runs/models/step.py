@@ -158,6 +158,20 @@ class Checkpoint(models.Model):
         return f"checkpoint of {self.run_id} at {self.seq}"
 
 
+class Blob(models.Model):
+    """A large value of a team, stored once under the keyed digest of its bytes."""
+
+    digest = models.BinaryField(primary_key=True, max_length=32)
+    team_id = models.UUIDField()
+    codec = models.SmallIntegerField()
+    body = models.BinaryField()
+    plain_bytes = models.BigIntegerField()
+    created_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return f"{self.plain_bytes:,} bytes"
+
+
 class LogLine(models.Model):
     """A line that a node logged; `seq` is the step with whose commit it rode."""
 

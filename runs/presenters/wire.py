@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 
 from runs import schemas
-from runs.checkpoints.codec import decode
+from runs.checkpoints.blobs import load
 from runs.checkpoints.diff import diff, summarise
 from runs.checkpoints.store import Rebuilt
 from runs.engine.states import RunStatus
@@ -30,7 +30,7 @@ def started(run: Run, n_replaced: int) -> schemas.StartedOut:
 
 
 def run_detail(run: Run) -> schemas.RunOut:
-    output = decode(run.output_codec, run.output) if run.output is not None else None
+    output = load(run.output_codec, run.output) if run.output is not None else None
     is_long = output is not None and len(orjson.dumps(output)) > schemas.INLINE_OUTPUT_BYTES
     return schemas.RunOut(
         **_row_members(run),

@@ -7,7 +7,7 @@ from uuid import UUID
 from agentops.accounts.roles import Actor
 from agentops.common.errors import NotFoundError
 from runs.checkpoints.chain import outcome_mac, same
-from runs.checkpoints.codec import decode
+from runs.checkpoints.blobs import load
 from runs.engine.updates import Delta
 from runs.models import Attempt, Checkpoint, Intent, LogLine, Outcome, Run, Step
 from runs.selectors.paging import Page, decode_cursor, page_of
@@ -91,13 +91,13 @@ def step_for(actor: Actor, run_id: UUID, seq: int) -> StepDetail:
     change = Checkpoint.objects.filter(**place, kind="d").first()
     return StepDetail(
         step=step,
-        request=Payload(decode(outcome.request_codec, outcome.request), len(outcome.request))
+        request=Payload(load(outcome.request_codec, outcome.request), len(outcome.request))
         if outcome
         else None,
         output=None if step.status == "failed" else _body(outcome),
         error=_error(step, outcome) if step.status == "failed" else None,
         is_verified=outcome is None or _is_verified(outcome),
-        delta=decode(change.codec, change.body) if change else None,
+        delta=load(change.codec, change.body) if change else None,
         delta_bytes=len(change.body) if change else 0,
         intent=Intent.objects.filter(**place).first(),
         attempts=list(Attempt.objects.filter(**place).order_by("number")),
@@ -113,7 +113,7 @@ def _require_run(actor: Actor, run_id: UUID) -> None:
 def _body(outcome: Outcome | None) -> Payload | None:
     if outcome is None or outcome.body is None:
         return None
-    return Payload(decode(outcome.body_codec, outcome.body), len(outcome.body))
+    return Payload(load(outcome.body_codec, outcome.body), len(outcome.body))
 
 
 def _error(step: Step, outcome: Outcome | None) -> dict[str, Any] | None:

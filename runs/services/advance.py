@@ -94,7 +94,7 @@ class Slice:
 
     def _recorded(self) -> tuple[list[Recorded], int]:
         is_fresh = self.claimed.claims == 1 and self.at.head_seq == 0
-        return ([], self.at.node_seq + 1) if is_fresh else actions.load(self.lease, self.at.node_seq)
+        return ([], self.at.node_seq + 1) if is_fresh else actions.load_actions(self.lease, self.at.node_seq)
 
     def _node(self, recorded: list[Recorded], next_seq: int) -> int:
         """Execute the node at hand and commit what it says; returns the next free number."""

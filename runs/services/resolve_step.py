@@ -13,6 +13,7 @@ from agentops.common.ids import new_token
 from agentops.common.transactions import after_commit, transaction
 from agentops.common.types import JsonValue
 from runs import broadcasts, dispatch
+from runs.checkpoints.blobs import put, shelved
 from runs.checkpoints.chain import outcome_mac
 from runs.checkpoints.codec import encode_capped
 from runs.engine.errors import ProgramError
@@ -91,7 +92,9 @@ def _settle(run: Run, step: Step, outcome: Answer, value: JsonValue, who: str) -
     body: JsonValue = (
         value if outcome == "ran" else {"code": "did_not_run", "message": f"it did not happen ({who})"}
     )
-    encoded = encode_capped(body, max_bytes=conf().value_max_bytes, what="the output")
+    encoded = shelved(run.team_id, encode_capped(body, max_bytes=conf().value_max_bytes, what="the output"))
+    if encoded.blob is not None:
+        put(run.team_id, encoded)
     row = Outcome.objects.get(run_id=run.pk, seq=step.seq)
     mac = outcome_mac(run.team_id, run.pk, step.seq, bytes(row.request_hash), encoded.codec, encoded.body)
     status, code = ("succeeded", "") if outcome == "ran" else ("failed", "did_not_run")

@@ -1,5 +1,6 @@
 """Whatever is changed, moved or taken away behind the product's back is named."""
 
+import random
 from io import StringIO
 from typing import Any
 
@@ -9,12 +10,13 @@ from django.db import connection
 from django.test import override_settings
 
 from runs.checkpoints.chain import IntegrityError
+from runs.checkpoints.codec import Codec
 from runs.checkpoints.store import rebuild
 from runs.checkpoints.verify import verify_run
-from runs.models import Run
+from runs.models import Blob, Outcome, Run
 from runs.services.advance import advance
 from tests import ledger
-from tests.runs import a_run, a_worker, claim, drive
+from tests.runs import a_run, a_worker, claim, drive, output
 
 pytestmark = pytest.mark.django_db
 
@@ -137,3 +139,26 @@ def test_the_command_names_the_run_and_its_last_good_checkpoint(finished: Run) -
     assert "the last good checkpoint is 7" in out.getvalue()
     finished.refresh_from_db()
     assert (finished.status, finished.health) == ("succeeded", ["integrity_failed"])
+
+
+@pytest.fixture
+def large() -> Run:
+    noise = random.Random(1).randbytes(150_000).hex()
+    return drive(a_run("test-calls", {"tool": "test.echo", "args": {"value": noise}}))
+
+
+def test_a_large_value_stands_once_however_many_rows_refer_to_it(large: Run) -> None:
+    noise = output(large)["result"]
+    drive(a_run("test-calls", {"tool": "test.echo", "args": {"value": noise}}))
+    assert Blob.objects.filter(team_id=large.team_id).count() == 3
+    assert Outcome.objects.get(run=large).body_codec == Codec.BLOB
+    assert verify_run(large).is_clean
+    assert len(noise) == 300_000
+
+
+def test_a_changed_or_missing_large_value_is_named(large: Run) -> None:
+    digest = bytes(Outcome.objects.get(run=large).body or b"")
+    sql(f"UPDATE runs_blob SET {flipped('body')} WHERE digest = %s", digest)
+    assert "the outcome" in verify_run(large).failures[0]
+    sql("DELETE FROM runs_blob WHERE digest = %s", digest)
+    assert "the outcome" in verify_run(large).failures[0]
