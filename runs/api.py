@@ -10,7 +10,7 @@ from ninja import Header, Query, Router, Status
 from agentops.accounts.roles import Actor
 from agentops.common.errors import BadRequestError
 from runs import schemas
-from runs.checkpoints.codec import decode
+from runs.checkpoints.blobs import load
 from runs.models import Run
 from runs.presenters import wire
 from runs.selectors import (
@@ -94,7 +94,7 @@ def get(request: HttpRequest, run_id: UUID) -> schemas.RunOut:
 def output(request: HttpRequest, run_id: UUID) -> Any:
     """Get the output alone, however long it is; null while there is none."""
     run = run_for(_actor(request), run_id)
-    return decode(run.output_codec, run.output) if run.output is not None else None
+    return load(run.output_codec, run.output) if run.output is not None else None
 
 
 @router.get(
