@@ -164,6 +164,7 @@ _BROKER = (
 )
 CELERY_BROKER_URL = env_secret("CELERY_BROKER_URL", _BROKER)
 
+METRICS_TOKEN = env_secret("METRICS_TOKEN")
 DEMO_SITE_URL = env_str("DEMO_SITE_URL")
 AGENT_MODULES = ["agentops.demo.agents"] if env_bool("DEMO", default=True) else []
 AGENTOPS: dict[str, object] = {}

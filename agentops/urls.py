@@ -4,11 +4,13 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from agentops.api import api, no_such_call
 from agentops.health import healthz, readyz
+from agentops.metrics import metrics_page
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("runs.urls")),
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),
+    path("metrics", metrics_page, name="metrics"),
     path("api/v1/", api.urls),
     path("api/<path:path>", no_such_call),
     path("accounts/", include("allauth.urls")),

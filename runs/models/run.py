@@ -106,6 +106,7 @@ class Run(models.Model):
                 fields=["queue", "-priority", "queued_at"], name="run_claim", condition=Q(status="queued")
             ),
             models.Index(fields=["wake_at"], name="run_due", condition=Q(status="sleeping")),
+            models.Index(fields=["status", "queue"], name="run_open", condition=Q(ended_at__isnull=True)),
             models.Index(fields=["deadline_at"], name="run_deadline", condition=Q(ended_at__isnull=True)),
             models.Index(fields=["worker_id"], name="run_leased", condition=Q(status="running")),
             models.Index(fields=["team", "-created_at", "-id"], name="run_list"),

@@ -73,11 +73,11 @@ def _unknown_step(run: Run, seq: int, version: int) -> Step:
     if step is None or run.status != "awaiting_approval":
         raise IllegalMoveError(
             f"the outcome of step {seq} is not in question",
-            status=run.status,
+            run_status=run.status,
             legal=legal_moves(RunStatus(run.status)),
         )
     if run.epoch != version:
-        raise ConflictError("the run went on meanwhile; load it again", version=run.epoch, status=run.status)
+        raise ConflictError("the run went on meanwhile; load it again", version=run.epoch, run_status=run.status)
     return step
 
 

@@ -37,5 +37,5 @@ def retry_run(*, actor: Actor, run_id: UUID, reason: str = "") -> Run:
     """
     return apply(
         _RETRY, actor=actor, run_id=run_id, move=Move.RETRY, reason=reason,
-        is_done=lambda run: run.ended_at is None,
+        is_done=lambda run: run.status in ("queued", "running"),
     )  # fmt: skip

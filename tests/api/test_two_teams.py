@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 REFUSALS = {302, 400, 401, 403, 404, 405, 409, 410, 415, 422}
 PUBLIC = {
-    "/healthz", "/readyz", "/api/v1/openapi.json", "/api/v1/docs", "/theme",
+    "/healthz", "/readyz", "/metrics", "/api/v1/openapi.json", "/api/v1/docs", "/theme",
     "/accounts/login/", "/accounts/signup/", "/accounts/logout/", "/accounts/inactive/", "/accounts/confirm-email/",
     "/accounts/password/reset/", "/accounts/password/reset/done/", "/accounts/password/reset/key/done/",
 }  # fmt: skip
