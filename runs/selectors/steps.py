@@ -6,8 +6,8 @@ from uuid import UUID
 
 from agentops.accounts.roles import Actor
 from agentops.common.errors import NotFoundError
-from runs.checkpoints.chain import outcome_mac, same
 from runs.checkpoints.blobs import load
+from runs.checkpoints.chain import outcome_mac, same
 from runs.engine.updates import Delta
 from runs.models import Attempt, Checkpoint, Intent, LogLine, Outcome, Run, Step
 from runs.selectors.paging import Page, decode_cursor, page_of

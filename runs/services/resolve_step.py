@@ -77,7 +77,9 @@ def _unknown_step(run: Run, seq: int, version: int) -> Step:
             legal=legal_moves(RunStatus(run.status)),
         )
     if run.epoch != version:
-        raise ConflictError("the run went on meanwhile; load it again", version=run.epoch, run_status=run.status)
+        raise ConflictError(
+            "the run went on meanwhile; load it again", version=run.epoch, run_status=run.status
+        )
     return step
 
 

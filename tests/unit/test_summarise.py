@@ -17,7 +17,25 @@ The ships in the bay steer by the lamp of the lighthouse when the keeper has lit
 
 sentences = st.lists(
     st.sampled_from(
-        "the keeper carries oil and lamp to ship in bay (often) e.g. 3.5 Über naïve Ελλάδα 灯台".split()
+        [
+            "the",
+            "keeper",
+            "carries",
+            "oil",
+            "and",
+            "lamp",
+            "to",
+            "ship",
+            "in",
+            "bay",
+            "(often)",
+            "e.g.",
+            "3.5",
+            "Über",
+            "naïve",
+            "Ελλάδα",
+            "灯台",
+        ]
     ),
     min_size=1,
     max_size=25,
