@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from django.apps import apps
 
 from agentops.common import errors as common_errors
 from agentops.common.conf import Conf
@@ -149,6 +150,15 @@ def anchors(page: Path) -> set[str]:
 @EACH_PAGE
 def test_documents_lean_on_nothing_that_a_clone_does_not_have(document: Path) -> None:
     assert not re.search(r"\b(?:DESIGN|PROTOCOL|CONTRACT)\b", document.read_text(encoding="utf-8"))
+
+
+def test_every_table_of_the_kernel_is_explained() -> None:
+    page = (ROOT / "docs/explanation/architecture.md").read_text(encoding="utf-8")
+    assert [
+        model.__name__
+        for model in apps.get_app_config("runs").get_models()
+        if not in_table(model.__name__, page)
+    ] == []
 
 
 CITED = sorted(set(re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", INVARIANTS)))
