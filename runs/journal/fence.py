@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import UUID
 
+import django.db
 import psycopg
 from django.db import connection
 
@@ -24,7 +25,10 @@ logger = logging.getLogger(__name__)
 
 _FIRST_PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 2.0
+# Django wraps what goes wrong while it connects; the rest comes from psycopg as it is.
 _TRANSIENT = (
+    django.db.OperationalError,
+    django.db.InterfaceError,
     psycopg.OperationalError,
     psycopg.InterfaceError,
     psycopg.errors.DeadlockDetected,
