@@ -2,5 +2,5 @@
 
 from hypothesis import settings
 
-settings.register_profile("agentops", deadline=None, max_examples=80, database=None)
+settings.register_profile("agentops", deadline=None, max_examples=50, database=None)
 settings.load_profile("agentops")
