@@ -145,6 +145,7 @@ def _stretch_context(scene: Scene, stretch: Stretch) -> dict[str, Any]:
         "is_whole": stretch.next_after is None and not scene.read.offset,
         "n_folded": max(0, totals.n_steps - stretch.n_shown),
         "selected": scene.read.selected,
+        "is_open": not is_over(scene.read.run),
     }
 
 

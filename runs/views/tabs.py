@@ -118,7 +118,7 @@ def cancel(request: HttpRequest, actor: Actor, run_id: UUID) -> HttpResponse:
             problem = error.detail
     run = run_for(actor, run_id)
     context = {"run": run, "tab": "", "problem": problem} | head_context(request, actor, run)
-    return respond(request, "runs/cancel.html", context, status=409 if problem else 200)
+    return respond(request, "runs/cancel.html", context, regions=HEAD, status=409 if problem else 200)
 
 
 def _place(text: str) -> tuple[int, int]:

@@ -44,11 +44,16 @@ function isBusy(region) {
   return isPicking || region.querySelector("input:focus, textarea:focus") !== null;
 }
 
+// A fold that somebody opened at the end of the tree is not taken away under their eyes: what is new is offered.
+function mayAppend(tail) {
+  return isFollowing() && !tail.querySelector("[role=row][data-fetched]") && !isBusy(tail);
+}
+
 function refreshTree() {
   const tail = document.getElementById("tail");
   if (!tail?.hasAttribute("data-tail")) return;
-  if (isFollowing() && !tail.querySelector("[role=row][data-fetched]") && !isBusy(tail)) htmx.trigger(tail, "refresh");
-  else offerNew();
+  if (mayAppend(tail)) htmx.trigger(tail, "refresh");
+  else offerNew(tail);
 }
 
 function refreshList() {
@@ -130,16 +135,19 @@ function isFollowing() {
   return follow?.ariaPressed === "true";
 }
 
-function offerNew() {
-  const tail = document.getElementById("tail");
+function offerNew(tail) {
   const now = Number(document.getElementById("run-head")?.dataset.steps ?? 0);
-  const n = now - Number(tail?.dataset.steps ?? now);
+  const n = now - Number(tail.dataset.steps ?? now);
   let offer = document.getElementById("offer");
   if (n <= 0) return;
   if (!offer) {
     offer = document.getElementById("offer-shape").content.firstElementChild.cloneNode(true);
     tail.after(offer);
-    offer.querySelector("button").addEventListener("click", () => htmx.trigger(document.getElementById("tail"), "refresh"));
+    offer.querySelector("button").addEventListener("click", () => {
+      const asked = document.getElementById("tail");
+      asked.dataset.asked = "1";
+      htmx.trigger(asked, "refresh");
+    });
   }
   offer.querySelector("span").textContent = n.toLocaleString("en");
 }
@@ -150,6 +158,10 @@ const kept = new Map(); // region id → what was open and how far it was scroll
 
 document.body.addEventListener("htmx:beforeSwap", (event) => {
   const region = event.detail.target;
+  if (region?.id === "tail" && !region.dataset.asked && !mayAppend(region)) {
+    event.detail.shouldSwap = false; // opened while the answer was under way
+    return;
+  }
   if (!region?.hasAttribute?.("data-keep")) return;
   kept.set(region.id, {
     seq: region.dataset.seq,
@@ -203,6 +215,8 @@ let said = document.getElementById("run-head")?.dataset.say ?? "";
 
 function afterHead() {
   const head = document.getElementById("run-head");
+  const tail = document.getElementById("tail");
+  if (tail?.hasAttribute("data-tail") && !mayAppend(tail)) offerNew(tail);
   const sentence = head?.dataset.say ?? "";
   if (sentence && sentence !== said && performance.now() - saidAt > SAY_MS) {
     document.getElementById("say").textContent = said = sentence;

@@ -1,0 +1,144 @@
+"""Pictures of every page, to be looked at: `python -m tests.e2e.screens OUT URL [SIGN_IN_LINK]`.
+
+Without an address it starts a server of its own, on a database of its own, with runs of every kind.
+"""
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin
+
+from playwright.sync_api import Page, sync_playwright
+
+from tests.e2e.browser import ARGS, chromium
+
+if TYPE_CHECKING:
+    from runs.models import AgentVersion
+
+PAGES = {
+    "sign-in": "/accounts/login/?next=/runs",
+    "sign-out": "/accounts/logout/",
+    "runs": "/runs",
+    "runs-failed": "/runs?status=failed",
+    "runs-none": "/runs?q=zebra&agent=site-research",
+    "runs-bad-query": "/runs?q=statsu:failed",
+    "agents": "/agents",
+    "start": "/runs/start?agent=site-research",
+    "run-succeeded": "/runs/{succeeded}",
+    "run-failed": "/runs/{failed}",
+    "run-running": "/runs/{running}",
+    "run-sleeping": "/runs/{sleeping}",
+    "run-queued": "/runs/{queued}",
+    "run-long": "/runs/{long}",
+    "run-hostile": "/runs/{hostile}",
+    "step-write": "/runs/{succeeded}/steps/237",
+    "log": "/runs/{failed}/log",
+    "state": "/runs/{succeeded}/state",
+    "output": "/runs/{succeeded}/output",
+    "cancel": "/runs/{running}/cancel",
+    "nothing": "/runs/00000000-0000-7000-8000-000000000000",
+}  # fmt: skip
+LOOKS: dict[str, dict[str, Any]] = {
+    "light": {"color_scheme": "light", "viewport": {"width": 1440, "height": 900}},
+    "dark": {"color_scheme": "dark", "viewport": {"width": 1440, "height": 900}},
+    "narrow": {"color_scheme": "light", "viewport": {"width": 390, "height": 844}},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """Goes to pages by name, with the runs' ids put into their addresses."""
+
+    page: Page
+    runs: Mapping[str, str]
+
+    def go(self, name: str) -> None:
+        if name == "sign-in":  # which those who are signed in never see
+            cookies = self.page.context.cookies()
+            self.page.context.clear_cookies()
+            self.page.goto(PAGES[name], wait_until="load")
+            self.page.context.add_cookies(cookies)  # type: ignore[arg-type]  # what it gave, it takes
+        else:
+            self.page.goto(PAGES[name].format_map(self.runs), wait_until="load")
+        self.page.wait_for_timeout(120)
+
+
+def the_runs(version: "AgentVersion") -> dict[str, str]:
+    """Insert a run of every kind and return their ids by name."""
+    from tests.ui import stories
+    from tests.ui.builders import RunBuilder
+
+    made = {kind: stories.a_crawl(version, finish=kind) for kind in ("succeeded", "failed", "sleeping")}
+    made["running"] = stories.a_crawl(
+        version, finish="running", seconds_ago=600.0, title="Standard library, all pages"
+    )
+    made["queued"] = RunBuilder(version, title="Audit of payments-core", seconds_ago=30).save(status="queued")
+    made["long"] = stories.a_long_run(version, 2000, n_names=97)
+    made["hostile"] = stories.a_hostile_run(version)
+    return {kind: str(run.id) for kind, run in made.items()}
+
+
+def take(out: Path, url: str, *, link: str = "", session_key: str = "", runs: Mapping[str, str]) -> None:
+    """Save each page in each look as `out/page-look.png`."""
+    out.mkdir(parents=True, exist_ok=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=list(ARGS))
+        state: Any = None
+        for look, options in LOOKS.items():
+            context = browser.new_context(base_url=url, storage_state=state, **options)
+            if session_key:
+                context.add_cookies([{"name": "sessionid", "value": session_key, "url": url}])
+            page = context.new_page()
+            if link and state is None:
+                page.goto(link)
+                page.get_by_role("button").first.click()
+                state = context.storage_state()
+            for name in [name for name in PAGES if _is_there(PAGES[name], runs)]:
+                Visit(page, runs).go(name)
+                page.screenshot(path=out / f"{name}-{look}.png")
+            context.close()
+        browser.close()
+
+
+def _is_there(address: str, runs: Mapping[str, str]) -> bool:
+    return "{" not in address or any(f"{{{kind}}}" in address for kind in runs)
+
+
+@contextmanager
+def own_server(log: Path) -> Iterator[tuple[str, str, dict[str, str]]]:
+    """Start PostgreSQL, Redis and the web server; yields the address, a session and the runs' ids."""
+    import os
+
+    os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
+    import django
+
+    django.setup()
+    from django.core.management import call_command
+
+    call_command("migrate", verbosity=0)
+    from tests.e2e.server import WebServer
+    from tests.e2e.sessions import session_of
+    from tests.ui import builders
+
+    team = builders.a_team()
+    builders.living_system()
+    runs = the_runs(builders.an_agent(team, program="test-steps"))
+    with WebServer(log) as server:
+        yield server.url, session_of(builders.a_person(team)), runs
+
+
+def main(arguments: list[str]) -> None:
+    out = Path(arguments[0])
+    if len(arguments) == 1:
+        with own_server(out.with_suffix(".log")) as (url, session_key, runs):
+            take(out, url, session_key=session_key, runs=runs)
+    else:
+        link = urljoin(arguments[1], arguments[2]) if len(arguments) > 2 else ""
+        take(out, arguments[1], link=link, runs={})
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
