@@ -51,24 +51,34 @@ class Field:
         return max(3, min(14, self.value.count("\n") + 2))
 
     @property
+    def is_short(self) -> bool:
+        return self.kind in ("integer", "number", "choice")
+
+    @property
     def is_checked(self) -> bool:
         return self.value == "true"
 
 
-def blank_form(schema: JsonObject, given: JsonObject | None = None) -> list[Field]:
-    """Return the fields, filled with `given` (an earlier input) or else with the schema's defaults."""
+def blank_form(schema: JsonObject, given: JsonObject | None = None, order: Sequence[str] = ()) -> list[Field]:
+    """Return the fields, filled with `given` (an earlier input) or else with the schema's defaults.
+
+    A stored schema has lost the order of its properties: `order` names them as the author wrote them. What it
+    does not name comes behind, what is needed before the rest.
+    """
     properties = _properties(schema)
     if not properties:
         return [_whole(given if given is not None else {})]
     given_or_none = given or {}
-    fields = [_field(name, part, schema, given_or_none) for name, part in properties.items()]
+    fields = [
+        _field(name, properties[name], schema, given_or_none) for name in _ordered(properties, schema, order)
+    ]
     more = {name: value for name, value in given_or_none.items() if name not in properties}
     return fields + ([_more(more)] if more else [])
 
 
-def filled_form(schema: JsonObject, posted: Mapping[str, Any]) -> list[Field]:
+def filled_form(schema: JsonObject, posted: Mapping[str, Any], order: Sequence[str] = ()) -> list[Field]:
     """Return the fields as somebody filled them, for showing them again."""
-    fields = blank_form(schema)
+    fields = blank_form(schema, order=order)
     if posted.get(f"{PREFIX}{MORE}", ""):
         fields.append(_more({}))
     for one in fields:
@@ -102,6 +112,18 @@ def place_errors(fields: Sequence[Field], errors: Sequence[Mapping[str, str]]) -
         elif not home.error:
             home.error = message
     return homeless
+
+
+def property_order(schema: JsonObject) -> list[str]:
+    """Return the names of the properties as the schema lists them."""
+    return list(_properties(schema))
+
+
+def _ordered(properties: Mapping[str, Any], schema: JsonObject, order: Sequence[str]) -> list[str]:
+    required = schema.get("required")
+    needed = [str(name) for name in required] if isinstance(required, list) else []
+    ranked = {name: rank for rank, name in enumerate(dict.fromkeys([*order, *needed]))}
+    return sorted(properties, key=lambda name: ranked.get(name, len(ranked)))
 
 
 def _properties(schema: JsonObject) -> dict[str, Any]:

@@ -17,13 +17,14 @@ from runs.presenters.times import now_of
 from runs.presenters.tree import Scene, Stretch, TreeRow, fold_rows, inside_rows, stretch_of
 from runs.selectors.console.material import Material, read_inside, read_material
 from runs.selectors.console.run import last_try_for, step_or_none
-from runs.selectors.console.tree import buckets_of, error_beside, insides_of, steps_between
+from runs.selectors.console.tree import buckets_of, error_beside, insides_of, some_nodes_before, steps_between
 from runs.selectors.runs import run_for
 from runs.views.base import respond, room, system_of
 from runs.views.inspect import inspector_of
 
 REGIONS = {"run-head": "runs/_head.html", "inspector": "runs/_inspector.html"}
 FOLD_ROWS = 200
+NODES_BEFORE = 12
 
 
 @room
@@ -37,7 +38,9 @@ def run_page(request: HttpRequest, actor: Actor, run_id: UUID, seq: int | None =
     selected = _selected(actor, run, seq)
     context |= {"inspector": inspector_of(actor, run, selected), "selected": selected}
     if region != "inspector":
-        context |= head_context(request, actor, run) | _tree_context(actor, run, selected)
+        context |= head_context(request, actor, run) | _tree_context(
+            actor, run, selected, is_chosen=seq is not None
+        )
     return respond(request, "runs/run.html", context, regions=REGIONS)
 
 
@@ -92,12 +95,14 @@ def _selected(actor: Actor, run: Run, seq: int | None) -> int:
     return int(failed or run.node_seq)
 
 
-def _tree_context(actor: Actor, run: Run, selected: int) -> dict[str, Any]:
+def _tree_context(actor: Actor, run: Run, selected: int, *, is_chosen: bool) -> dict[str, Any]:
     material = _read(actor, run, selected)
     scene = Scene(material, _axis(material))
     stretch = stretch_of(scene)
-    if stretch.next_after is not None and material.selected_node > stretch.next_after:
-        material = _read(actor, run, selected, after=material.selected_node - 1, offset=None, known=material)
+    is_far_down = stretch.next_after is not None and material.selected_node > stretch.next_after
+    if is_far_down and (is_chosen or run.status != RunStatus.SUCCEEDED):
+        after = some_nodes_before(actor, run, material.selected_node, NODES_BEFORE)
+        material = _read(actor, run, selected, after=after, offset=None, known=material)
         scene = Scene(material, scene.axis)
         stretch = stretch_of(scene)
     drawn = minimap(scene.axis, buckets_of(actor, run, scene.axis.bounds()))

@@ -11,7 +11,8 @@ from agentops.accounts.roles import Actor, Scope
 from agentops.common.errors import AgentOpsError, IdempotencyConflictError, InvalidInputError, NotFoundError
 from agentops.common.ids import new_token
 from runs.models import AgentVersion
-from runs.presenters.schema_form import Field, blank_form, document, filled_form, place_errors
+from runs.presenters.schema_form import Field, blank_form, document, filled_form, place_errors, property_order
+from runs.programs import programs
 from runs.selectors.agents import version_for
 from runs.selectors.console.lists import agents_with_counts
 from runs.selectors.console.run import input_for
@@ -29,7 +30,7 @@ def start(request: HttpRequest, actor: Actor) -> HttpResponse:
         return respond(request, "runs/start.html", {})
     if request.method == "POST":
         return _started(request, actor, version)
-    fields = blank_form(version.input_schema, _earlier(request, actor))
+    fields = blank_form(version.input_schema, _earlier(request, actor), _order(version))
     return _form(request, actor, version, fields, key=str(new_token()))
 
 
@@ -39,6 +40,12 @@ def _chosen(request: HttpRequest, actor: Actor) -> AgentVersion | None:
         return version_for(actor, slug)
     first = next((card.agent.slug for card in agents_with_counts(actor) if card.published), None)
     return version_for(actor, first) if first else None
+
+
+def _order(version: AgentVersion) -> list[str]:
+    """Return the order in which the agent's author wrote the properties, where the code is installed here."""
+    known = programs().get(version.program)
+    return property_order(known.input_schema) if known else []
 
 
 def _earlier(request: HttpRequest, actor: Actor) -> Any:
@@ -51,7 +58,7 @@ def _earlier(request: HttpRequest, actor: Actor) -> Any:
 
 def _started(request: HttpRequest, actor: Actor, version: AgentVersion) -> HttpResponse:
     fields, key = (
-        filled_form(version.input_schema, request.POST.dict()),
+        filled_form(version.input_schema, request.POST.dict(), _order(version)),
         request.POST.get("idempotency_key", ""),
     )
     told: list[str] = []

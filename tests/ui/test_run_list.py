@@ -63,7 +63,7 @@ def test_search_finds_by_beginning_words_and_by_id(see: See, version: AgentVersi
 def test_a_search_that_cannot_be_understood_says_where_and_suggests(see: See) -> None:
     shown = see("/runs?q=statsu:failed")
     told = words(one(shown, "[role=alert]"))
-    assert "there is no key 'statsu' (character 0)" in told
+    assert "There is no key 'statsu' (character 0)" in told
     assert one(shown, "[role=alert] a.btn")["href"] == "?q=status%3Afailed"
     assert one(shown, "#q")["value"] == "statsu:failed"
 

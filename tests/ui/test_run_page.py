@@ -212,6 +212,7 @@ def test_a_step_far_down_a_long_tree_is_on_its_page(see: See, version: AgentVers
     shown = see(f"/runs/{run.id}/steps/1801")
     assert one(shown, "#s1801")["aria-selected"] == "true"
     assert one(shown, "#s1801")["aria-posinset"] == "901"
+    assert words(shown.select("[role=row]")[0]).startswith("read15")
     assert words(one(shown, ".window")) == "Show the steps before"
 
 

@@ -11,6 +11,7 @@ from agentops.accounts.models import Team
 from agentops.accounts.roles import Role
 from runs.checkpoints.codec import decode
 from runs.models import AgentVersion, Run
+from runs.programs import get_program
 from tests.ui import builders
 from tests.ui.builders import RunBuilder
 from tests.ui.conftest import See
@@ -56,6 +57,20 @@ def test_each_kind_of_value_gets_its_control(see: See, version: AgentVersion) ->
     assert one(form, "#in-topics").name == "textarea"
     assert one(form, "#in-follow_external")["type"] == "checkbox"
     assert one(form, "#in-options").name == "textarea"
+
+
+def test_fields_come_in_the_order_of_their_author(see: See, team: Team) -> None:
+    builders.an_agent(team, "site", builders.CRAWL_SCHEMA, "site-research")
+    names = [field["name"] for field in see("/runs/start?agent=site").select(".form [name^=in-]")]
+    author = list(get_program("site-research").input_schema["properties"])  # type: ignore[call-overload]  # JSON
+    known = [name for name in author if f"in-{name}" in names]
+    assert [name for name in names if name.removeprefix("in-") in known] == [f"in-{name}" for name in known]
+
+
+def test_without_the_code_what_is_needed_comes_first(see: See, team: Team) -> None:
+    schema = {"type": "object", "properties": {"a": {}, "bb": {}, "z": {"type": "string"}}, "required": ["z"]}
+    builders.an_agent(team, "gone", schema, "no-such-program")
+    assert see("/runs/start?agent=gone").select(".form [name^=in-]")[0]["name"] == "in-z"
 
 
 def test_what_was_filled_in_becomes_the_input(ada: Client, version: AgentVersion) -> None:

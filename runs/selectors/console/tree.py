@@ -236,6 +236,12 @@ def nodes_before(actor: Actor, run: Run, seq: int) -> int:
     return Step.objects.filter(team_id=actor.team_id, run_id=run.pk, depth=0, seq__lt=seq).count()
 
 
+def some_nodes_before(actor: Actor, run: Run, seq: int, n: int) -> int:
+    """Return the seq of the node `n` + 1 before the step `seq`; 0 when there are no more than `n`."""
+    found = Step.objects.filter(team_id=actor.team_id, run_id=run.pk, depth=0, seq__lt=seq).order_by("-seq")
+    return next(iter(found.values_list("seq", flat=True)[n : n + 1]), 0)
+
+
 def steps_between(
     actor: Actor, run: Run, *, parent_seq: int, first: int, last: int, limit: int
 ) -> list[Step]:
