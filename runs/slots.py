@@ -32,16 +32,17 @@ class Board:
 
     @contextmanager
     def slot(self) -> Iterator[None]:
-        """Take a slot for this thread, for the length of one slice."""
+        """Take a slot for this thread, for the length of one slice; the threads beyond SLOTS go unwatched."""
         with self._lock:
-            self._mine.index = index = self._free.pop()
+            self._mine.index = index = self._free.pop() if self._free else None
         try:
             yield
         finally:
-            self._write(index, IDLE)
-            with self._lock:
-                self._mine.index = None
-                self._free.append(index)
+            self._mine.index = None
+            if index is not None:
+                self._write(index, IDLE)
+                with self._lock:
+                    self._free.append(index)
 
     def arm(self, seconds: float) -> None:
         """Say that this thread will show progress within `seconds`; nothing happens outside a slot."""

@@ -20,6 +20,8 @@ _INT64 = 1 << 63
 class NotJsonError(ValueError):
     """A value that JSON cannot hold; `pointer` says where in the value it stands."""
 
+    code = "not_json"
+
     def __init__(self, pointer: str, reason: str) -> None:
         super().__init__(f"{reason} at {pointer or 'the top level'}")
         self.pointer = pointer

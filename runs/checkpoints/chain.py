@@ -11,6 +11,8 @@ from uuid import UUID
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
+from agentops.common.canonical import digest
+from agentops.common.types import JsonValue
 from runs.checkpoints.codec import Encoded
 
 NO_PARENT = b""
@@ -34,9 +36,20 @@ def checkpoint_hash(team_id: UUID, run_id: UUID, seq: int, parent_hash: bytes, e
     return _mac(b"checkpoint", team_id, run_id, seq, parent_hash, encoded.codec, encoded.body)
 
 
-def outcome_mac(team_id: UUID, run_id: UUID, seq: int, request_hash: bytes, codec: int, body: bytes) -> bytes:
-    """Return the 32-byte code of an action's outcome."""
-    return _mac(b"outcome", team_id, run_id, seq, request_hash, codec, body)
+def outcome_mac(
+    team_id: UUID,
+    run_id: UUID,
+    seq: int,
+    request_hash: bytes,
+    codec: int,
+    body: bytes,
+    *,
+    status: str = "succeeded",
+    riders: JsonValue = None,
+) -> bytes:
+    """Return the 32-byte code of an action's outcome: its request, how it ended, and the values taken before it."""
+    link = request_hash + digest([status, riders or []])
+    return _mac(b"outcome", team_id, run_id, seq, link, codec, body)
 
 
 def segment_mac(

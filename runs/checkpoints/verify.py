@@ -79,10 +79,10 @@ def _segments(run: Run, hashes: dict[int, bytes]) -> Iterator[IntegrityError | N
 def _outcomes(run: Run) -> Iterator[IntegrityError | None]:
     """Yield the verdict on the outcome of each settled action, and on each that is not there."""
     rows = {row.seq: row for row in Outcome.objects.filter(run_id=run.id).iterator(CHUNK)}
-    settled = Step.objects.filter(run_id=run.id).exclude(kind="node").exclude(status="running")
-    for seq in settled.order_by("seq").values_list("seq", flat=True).iterator(CHUNK):
+    settled = Step.objects.filter(run_id=run.id, status__in=["succeeded", "failed"]).exclude(kind="node")
+    for seq, status in settled.order_by("seq").values_list("seq", "status").iterator(CHUNK):
         row = rows.get(seq)
-        is_good = row is not None and row.body is not None and same(_outcome_mac(run, row), row.mac)
+        is_good = row is not None and row.body is not None and same(_outcome_mac(run, row, status), row.mac)
         is_good = is_good and row is not None and _is_whole(row.body_codec, row.body or b"")
         yield None if is_good else IntegrityError(run.id, seq, "the outcome")
 
@@ -96,10 +96,9 @@ def _is_whole(codec: int, body: bytes | memoryview) -> bool:
     return True
 
 
-def _outcome_mac(run: Run, row: Outcome) -> bytes:
-    return outcome_mac(
-        run.team_id, run.id, row.seq, bytes(row.request_hash), row.body_codec, bytes(row.body or b"")
-    )
+def _outcome_mac(run: Run, row: Outcome, status: str) -> bytes:
+    place = (run.team_id, run.id, row.seq, bytes(row.request_hash))
+    return outcome_mac(*place, row.body_codec, bytes(row.body or b""), status=status, riders=row.riders)
 
 
 def _checkpoints(run: Run, kind: str) -> Iterator[Checkpoint]:

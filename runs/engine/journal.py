@@ -152,6 +152,12 @@ class NodeJournal:
         ahead = range(self.ordinal, self._last + 1)
         return next((self._recorded[ordinal] for ordinal in ahead if ordinal in self._recorded), None)
 
+    def check_end(self) -> None:
+        """Raises: NondeterminismError when the node ended before it asked for all that it had asked for before."""
+        left = self._next_recorded()
+        if left is not None:
+            raise NondeterminismError(left.ordinal, left.request_text or left.name, "nothing more")
+
     def take_seq(self) -> int:
         """Return the next number of the run's one counter (PROTOCOL 1)."""
         seq = self.next_seq

@@ -147,7 +147,10 @@ class ActionJournal:
         return {
             "status": outcome.status, "attempts": outcome.attempts, "body": encoded.body, "body_codec": encoded.codec,
             "error_code": str(outcome.error["code"])[:100] if outcome.error else "",
-            "mac": outcome_mac(team_id, run_id, action.seq, action.request_hash, encoded.codec, encoded.body),
+            "mac": outcome_mac(
+                team_id, run_id, action.seq, action.request_hash, encoded.codec, encoded.body,
+                status=outcome.status, riders=action.riders,
+            ),
             "key_id": conf().integrity_key_id, "outcome": encoded,
         }  # fmt: skip
 
@@ -196,17 +199,16 @@ def _recorded(lease: Lease, row: Row) -> Recorded:
     seq, ordinal, name, status, attempts, due, request_hash, codec, request, body_codec, body, riders, mac = (
         row[:13]
     )
-    is_settled = status not in ("running", "unknown")
-    if is_settled and not same(
-        outcome_mac(lease.team_id, lease.run_id, seq, request_hash, body_codec, body), mac
-    ):
+    is_settled, taken = status not in ("running", "unknown"), json.loads(riders) if riders else []
+    place = (lease.team_id, lease.run_id, seq, request_hash)
+    if is_settled and not same(outcome_mac(*place, body_codec, body, status=status, riders=taken), mac):
         raise IntegrityError(lease.run_id, seq, "the outcome")
     value: JsonValue = load(body_codec, body) if is_settled else None
     error: JsonObject | None = value if status == "failed" and isinstance(value, dict) else None
     return Recorded(
         seq=seq, ordinal=ordinal, name=name, request_hash=request_hash, status=status if is_settled else "open",
         attempts=attempts, output=None if error else value, error=error, is_due=due <= 0, due_seconds=due,
-        is_in_flight=row[13], unknown_seconds=row[14], riders=json.loads(riders) if riders else [],
+        is_in_flight=row[13], unknown_seconds=row[14], riders=taken,
         request_text=_text(load(codec, request)),
     )  # fmt: skip
 

@@ -54,17 +54,24 @@ def execute(sql: str, params: Mapping[str, Any]) -> Row | None:
 
     Raises: psycopg.Error as it comes.
     """
-    connection.ensure_connection()
-    cursor = connection.connection.execute(sql, params, prepare=True)
-    row: Row | None = cursor.fetchone() if cursor.description else None
+    cursor = _connected().execute(sql, params, prepare=True)
+    has_rows = cursor.pgresult is not None and cursor.pgresult.nfields
+    row: Row | None = cursor.fetchone() if has_rows else None
     return row
 
 
 def query(sql: str, params: Mapping[str, Any]) -> list[Row]:
     """Return all rows of a prepared statement; see execute."""
-    connection.ensure_connection()
-    rows: list[Row] = connection.connection.execute(sql, params, prepare=True).fetchall()
+    rows: list[Row] = _connected().execute(sql, params, prepare=True).fetchall()
     return rows
+
+
+def _connected() -> psycopg.Connection[Row]:
+    """Return this thread's connection, which is kept from ticket to ticket; opened anew when it broke."""
+    _drop_broken_connection()
+    connection.ensure_connection()
+    raw: psycopg.Connection[Row] = connection.connection
+    return raw
 
 
 def persist(attempt: Callable[[], T], *, confirm: Callable[[], T | None] | None = None) -> T:

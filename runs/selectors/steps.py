@@ -96,7 +96,7 @@ def step_for(actor: Actor, run_id: UUID, seq: int) -> StepDetail:
         else None,
         output=None if step.status == "failed" else _body(outcome),
         error=_error(step, outcome) if step.status == "failed" else None,
-        is_verified=outcome is None or _is_verified(outcome),
+        is_verified=outcome is None or _is_verified(outcome, step.status),
         delta=load(change.codec, change.body) if change else None,
         delta_bytes=len(change.body) if change else 0,
         intent=Intent.objects.filter(**place).first(),
@@ -124,7 +124,7 @@ def _error(step: Step, outcome: Outcome | None) -> dict[str, Any] | None:
     return found if is_of_step else {"code": step.error_code, "message": step.error_code}
 
 
-def _is_verified(outcome: Outcome) -> bool:
+def _is_verified(outcome: Outcome, status: str) -> bool:
     if outcome.body is None:
         return True
     computed = outcome_mac(
@@ -134,5 +134,7 @@ def _is_verified(outcome: Outcome) -> bool:
         bytes(outcome.request_hash),
         outcome.body_codec,
         bytes(outcome.body),
+        status=status,
+        riders=outcome.riders,
     )
     return same(computed, outcome.mac)

@@ -83,6 +83,7 @@ class ActionShell:
                 opened.append(result)
             else:
                 done[entry.action.ordinal] = result
+        worker().board.arm(conf().node_timeout_seconds)
         self._leave_when_needed(opened)
         return [done[action.ordinal] for action in actions]
 
@@ -127,6 +128,10 @@ class ActionShell:
         if len(entries) <= 1 or max_parallel <= 1:
             yield from ((entry, self._recorded(entry, self._tried(entry))) for entry in entries)
             return
+        rounds = -(-len(entries) // max_parallel)
+        worker().board.arm(
+            rounds * max(_longest_seconds(entry) for entry in entries) + conf().timeout_grace_seconds
+        )
         with ThreadPoolExecutor(min(max_parallel, len(entries))) as pool:
             futures = {pool.submit(self._tried_in_thread, entry): entry for entry in entries}
             for future in as_completed(futures):
@@ -147,10 +152,7 @@ class ActionShell:
             lease.team_id, lease.run_id, action.seq, 0, entry.idempotency_key, spec.timeout_seconds
         )
         confirm = self.journal.confirm if entry.is_write else _nothing
-        waits = spec.retry.max_attempts * IN_PROCESS_WAIT_SECONDS
-        worker().board.arm(
-            spec.timeout_seconds * spec.retry.max_attempts + waits + conf().timeout_grace_seconds
-        )
+        worker().board.arm(_longest_seconds(entry) + conf().timeout_grace_seconds)
         return call_tool(spec, action.request.args, call, attempts=action.attempts, confirm=confirm)
 
     def _recorded(self, entry: Entry, tried: Tried) -> Recorded | Open:
@@ -160,7 +162,6 @@ class ActionShell:
         for line in tried.logs:
             self.pending.log("warning", line)
         self.clock.n_done += 1
-        worker().board.arm(conf().node_timeout_seconds)
         assert entry.spec or not tried.is_unknown
         if tried.is_unknown:
             return Open(
@@ -215,6 +216,13 @@ class ActionShell:
         if self._control == "pause":
             nodes.pause_asked(self.lease)
             raise SliceOver
+
+
+def _longest_seconds(entry: Entry) -> float:
+    """Return how long the calls of one action and the waits between them may take here."""
+    if entry.spec is None:
+        return 0.0
+    return entry.spec.retry.max_attempts * (entry.spec.timeout_seconds + IN_PROCESS_WAIT_SECONDS)
 
 
 def _reason(entry: Entry) -> str:

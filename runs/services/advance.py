@@ -129,6 +129,7 @@ class Slice:
                 raise context.signal
 
     def _commit(self, command: Command, journal: NodeJournal) -> None:
+        journal.check_end()
         if isinstance(command, Fail):
             raise AgentFailedError(command.code, command.message)
         assert isinstance(command, Advance)

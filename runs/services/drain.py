@@ -8,6 +8,9 @@ from runs import dispatch, leases
 from runs.services.advance import advance
 from runs.services.isolate import run_in_own_process
 
+# A run that must run alone has a turn among the others, however many of them there are.
+ISOLATED_EVERY = 20
+
 logger = logging.getLogger(__name__)
 
 
@@ -22,8 +25,10 @@ def drain(queue: str) -> int:
     until = time.monotonic() + conf().drain_seconds
     n_slices = 0
     while not process.stopping.is_set():
-        claimed = leases.claim(worker_id=process.ensure(), queue=queue, limit=1)
-        isolated = None if claimed else leases.next_isolated(queue)
+        is_turn = n_slices % ISOLATED_EVERY == ISOLATED_EVERY - 1
+        isolated = leases.next_isolated(queue) if is_turn else None
+        claimed = [] if isolated else leases.claim(worker_id=process.ensure(), queue=queue, limit=1)
+        isolated = isolated if claimed or isolated else leases.next_isolated(queue)
         if not claimed and isolated is None:
             return n_slices
         if not n_slices or time.monotonic() > until:

@@ -98,8 +98,11 @@ def _settle(run: Run, step: Step, outcome: Answer, value: JsonValue, who: str) -
     if encoded.blob is not None:
         put(run.team_id, encoded)
     row = Outcome.objects.get(run_id=run.pk, seq=step.seq)
-    mac = outcome_mac(run.team_id, run.pk, step.seq, bytes(row.request_hash), encoded.codec, encoded.body)
     status, code = ("succeeded", "") if outcome == "ran" else ("failed", "did_not_run")
+    mac = outcome_mac(
+        run.team_id, run.pk, step.seq, bytes(row.request_hash), encoded.codec, encoded.body,
+        status=status, riders=row.riders,
+    )  # fmt: skip
     Outcome.objects.filter(run_id=run.pk, seq=step.seq).update(
         body=encoded.body, body_codec=encoded.codec, mac=mac
     )

@@ -160,9 +160,9 @@ def test_a_bare_except_cannot_swallow_a_suspension() -> None:
 @pytest.mark.parametrize(
     ("what", "code", "words"),
     [
-        ("set", "NotJsonError", "type set is not JSON"),
-        ("nan", "NotJsonError", "not finite"),
-        ("deep", "NotJsonError", "nested deeper"),
+        ("set", "not_json", "type set is not JSON"),
+        ("nan", "not_json", "not finite"),
+        ("deep", "not_json", "nested deeper"),
         ("large", "too_large", "the limit is"),
     ],
 )

@@ -9,12 +9,14 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import override_settings
 
+from agentops.accounts.roles import Actor, Scope
 from runs.checkpoints.chain import IntegrityError
 from runs.checkpoints.codec import Codec
 from runs.checkpoints.store import rebuild
 from runs.checkpoints.verify import verify_run
 from runs.models import Blob, Outcome, Run
 from runs.services.advance import advance
+from runs.services.cancel_run import cancel_run
 from tests import ledger
 from tests.runs import a_run, a_worker, claim, drive, output
 
@@ -162,3 +164,23 @@ def test_a_changed_or_missing_large_value_is_named(large: Run) -> None:
     assert "the outcome" in verify_run(large).failures[0]
     sql("DELETE FROM runs_blob WHERE digest = %s", digest)
     assert "the outcome" in verify_run(large).failures[0]
+
+
+def test_an_outcome_that_is_made_to_look_otherwise_is_named(finished: Run) -> None:
+    assert sql("UPDATE runs_step SET status = 'failed' WHERE run_id = %s AND seq = 8", finished.pk)
+    assert "the outcome" in verify_run(finished).failures[0]
+    sql("UPDATE runs_step SET status = 'succeeded' WHERE run_id = %s AND seq = 8", finished.pk)
+    sql(
+        """UPDATE runs_outcome SET riders = '["2001-01-01T00:00:00Z"]' WHERE run_id = %s AND seq = 9""",
+        finished.pk,
+    )
+    assert "the outcome" in verify_run(finished).failures[0]
+
+
+def test_a_killed_run_is_clean_though_its_open_steps_have_no_outcome() -> None:
+    ledger.create()
+    run = a_run("test-naps", {"run": "r", "seconds": 3600})
+    advance(claim(a_worker()))
+    cancel_run(actor=Actor(run.team_id, None, "Ada", frozenset(Scope)), run_id=run.pk)
+    run.refresh_from_db()
+    assert verify_run(run).failures == []

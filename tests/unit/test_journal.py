@@ -170,3 +170,13 @@ def test_a_key_template_says_what_the_action_is_wherever_it_stands() -> None:
 def test_a_key_template_with_a_missing_argument_names_it() -> None:
     with pytest.raises(KeyError, match="the key template needs the argument 'invoice'"):
         idempotency_key(TEAM, RUN, 5, an_action(to="ada"), a_tool("{to}:{invoice}"))
+
+
+def test_a_node_that_ends_before_it_asked_for_all_that_is_recorded_is_found_out() -> None:
+    request = a_request()
+    journal = a_journal(a_record(request, 0), a_record(request, 1))
+    journal.decide(request)
+    with pytest.raises(NondeterminismError, match="nothing more"):
+        journal.check_end()
+    journal.decide(request)
+    journal.check_end()
