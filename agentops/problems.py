@@ -1,11 +1,11 @@
 """Every error as RFC 9457 problem details: the one place that maps exceptions to answers of the API."""
 
+import json
 import logging
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
-import orjson
 from django.core.exceptions import RequestDataTooBig
 from django.db import DataError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
@@ -52,7 +52,8 @@ def problem_response(error: AgentOpsError) -> HttpResponse:
         "detail": error.detail,
         "code": error.code,
     }
-    body = orjson.dumps({**error.data, **members}, default=str)
+    # Not orjson: what a caller sent may stand in the data, a number of thirty digits too.
+    body = json.dumps({**error.data, **members}, default=str)
     response = HttpResponse(body, status=error.http_status, content_type=CONTENT_TYPE)
     for name, value in _headers(error).items():
         response.headers[name] = value
