@@ -15,6 +15,7 @@ from runs.presenters import json_tree, status, text, times
 from runs.presenters.changes import Line, change_lines
 from runs.presenters.errors import ErrorWords, error_words
 from runs.presenters.json_tree import Token
+from runs.presenters.run_list import progress_note
 from runs.presenters.status import Chip, Words
 from runs.selectors.steps import StepDetail
 
@@ -120,7 +121,7 @@ def now_inspector(
         icon="node", chip=status.run_chip(run), began_at=run.node_at,
         seconds=times.seconds_between(run.node_at, times.now_of(run)) if is_moving else None,
         is_moving=RunStatus(run.status) not in TERMINAL, facts=facts, attempts=attempts, actions=actions, n_actions=n_actions,
-        note=text.line(run.progress_note, 300) if is_moving else "",
+        note=progress_note(run) if is_moving else "",
         state=value_of(f"state:{run.head_seq}", state) if state is not None else None,
     )  # fmt: skip
 

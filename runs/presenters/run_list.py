@@ -24,6 +24,7 @@ VIEWS: dict[str, tuple[Words, frozenset[RunStatus]]] = {
     "succeeded": (gettext_lazy("Succeeded"), frozenset({S.SUCCEEDED})),
     "ended": (gettext_lazy("Cancelled"), frozenset({S.CANCELLED, S.EXPIRED})),
 }
+_UNIT_CHARACTERS = 16
 _ALWAYS = frozenset({"", "running", "waiting", "failed", "succeeded"})
 
 
@@ -92,11 +93,20 @@ def meter_of(run: Run) -> Meter | None:
     if done is None or not total:
         return None
     percent = max(0.0, min(100.0, 100 * done / total))
-    return Meter(
-        round(percent, 1),
-        chip.tone,
-        _("%(done)s of %(total)s") % {"done": f"{done:,}", "total": f"{total:,}"},
-    )
+    unit = unit_of(run)
+    words = _("%(done)s of %(total)s") % {"done": f"{done:,}", "total": f"{total:,}"}
+    return Meter(round(percent, 1), chip.tone, f"{words} {unit}".strip())
+
+
+def unit_of(run: Run) -> str:
+    """Return the note of the progress when it is one plain word: what is counted."""
+    note = run.progress_note.strip()
+    return note if note.isalpha() and len(note) <= _UNIT_CHARACTERS else ""
+
+
+def progress_note(run: Run) -> str:
+    """Return what the agent says about its progress; nothing when that is only the unit."""
+    return "" if unit_of(run) else text.line(run.progress_note, 120)
 
 
 def spent(run: Run) -> str:

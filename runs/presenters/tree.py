@@ -9,6 +9,7 @@ from django.utils.translation import ngettext
 from runs.engine.states import TERMINAL, RunStatus
 from runs.models import Run, Step
 from runs.presenters import status, text, times
+from runs.presenters.run_list import progress_note
 from runs.presenters.status import Chip
 from runs.presenters.timeline import Axis, Span
 from runs.selectors.console.material import Material, exceptions
@@ -253,7 +254,7 @@ def _now_rows(scene: Scene) -> list[TreeRow]:
 
 def _now_words(run: Run, *, is_begun: bool) -> str:
     if run.status == RunStatus.RUNNING:
-        return text.line(run.progress_note, 120) or _("running now")
+        return progress_note(run) or _("running now")
     if RunStatus(run.status) in TERMINAL:
         return _("cut short")
     return _("goes on here") if is_begun else _("comes next")

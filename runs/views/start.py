@@ -44,7 +44,7 @@ def _chosen(request: HttpRequest, actor: Actor) -> AgentVersion | None:
 
 def _order(version: AgentVersion) -> list[str]:
     """Return the order in which the agent's author wrote the properties, where the code is installed here."""
-    known = programs().get(version.program)
+    known = programs().get((version.program, version.program_version))
     return property_order(known.input_schema) if known else []
 
 

@@ -213,7 +213,9 @@ class RunBuilder:
         request = encode({"kind": action.kind, "name": action.name, "args": action.args})
         request_hash = digest([action.kind, action.name, action.args])
         body = encode(action.output)
-        mac = outcome_mac(self.team_id, self.id, seq, request_hash, body.codec, body.body, status=action.status)
+        mac = outcome_mac(
+            self.team_id, self.id, seq, request_hash, body.codec, body.body, status=action.status
+        )
         filled = {} if is_open else {"body": body.body, "body_codec": body.codec}
         self.rows[Outcome].append(Outcome(
             **self._place(seq), request_hash=request_hash, request=request.body, request_codec=request.codec,

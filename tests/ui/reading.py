@@ -35,6 +35,11 @@ def vital(node: BeautifulSoup | Tag, name: str) -> str:
     raise AssertionError(f"there is no vital {name!r}")
 
 
+def html(node: BeautifulSoup | Tag) -> str:
+    """Return the source of a node without the tokens of its forms, which are new in every answer."""
+    return re.sub(r'(name="csrfmiddlewaretoken"[^>]*value=")[^"]*', r"\1", str(node)).strip()
+
+
 def attribute(tag: Tag, name: str) -> str:
     """Return an attribute that holds one value."""
     return str(tag[name])

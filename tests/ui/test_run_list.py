@@ -34,6 +34,11 @@ def test_a_row_says_what_the_run_does_and_waits_for(see: See, version: AgentVers
     assert words(row.select("td")[6]) == "2 d"
 
 
+def test_a_one_word_note_of_the_progress_is_its_unit(see: See, version: AgentVersion) -> None:
+    run = RunBuilder(version).save(status="running", progress_done=3, progress_total=9, progress_note="pages")
+    assert one(see("/runs"), f"#run-{run.id} svg.meter")["aria-label"] == "3 of 9 pages"
+
+
 def test_health_stands_beside_the_status(see: See, version: AgentVersion) -> None:
     run = RunBuilder(version).save(status="sleeping", health=["retrying", "stuck"])
     assert words(one(see("/runs"), f"#run-{run.id} .chips")) == "Sleeping Retrying Stuck"

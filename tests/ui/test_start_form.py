@@ -11,11 +11,12 @@ from agentops.accounts.models import Team
 from agentops.accounts.roles import Role
 from runs.checkpoints.codec import decode
 from runs.models import AgentVersion, Run
+from runs.presenters.schema_form import property_order
 from runs.programs import get_program
 from tests.ui import builders
 from tests.ui.builders import RunBuilder
 from tests.ui.conftest import See
-from tests.ui.reading import one, words
+from tests.ui.reading import attribute, one, words
 
 pytestmark = pytest.mark.django_db
 
@@ -61,8 +62,8 @@ def test_each_kind_of_value_gets_its_control(see: See, version: AgentVersion) ->
 
 def test_fields_come_in_the_order_of_their_author(see: See, team: Team) -> None:
     builders.an_agent(team, "site", builders.CRAWL_SCHEMA, "site-research")
-    names = [field["name"] for field in see("/runs/start?agent=site").select(".form [name^=in-]")]
-    author = list(get_program("site-research").input_schema["properties"])  # type: ignore[call-overload]  # JSON
+    names = [attribute(field, "name") for field in see("/runs/start?agent=site").select(".form [name^=in-]")]
+    author = property_order(get_program("site-research", "1").input_schema)
     known = [name for name in author if f"in-{name}" in names]
     assert [name for name in names if name.removeprefix("in-") in known] == [f"in-{name}" for name in known]
 
