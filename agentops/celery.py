@@ -1,6 +1,7 @@
 """The Celery application: transport for tickets and home of the worker processes, nothing more."""
 
 import os
+import sys
 
 from celery import Celery
 
@@ -20,5 +21,7 @@ app.conf.update(
     broker_transport_options={"socket_timeout": 5, "socket_connect_timeout": 1, "socket_keepalive": True},
     task_publish_retry=False,
     worker_cancel_long_running_tasks_on_connection_loss=False,
+    # Else Celery closes each thread's database connection after each ticket: opening one costs more than most slices.
+    CELERY_DB_REUSE_MAX=sys.maxsize,
 )
 app.autodiscover_tasks(["runs"])

@@ -7,7 +7,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -16,10 +16,17 @@ logger = logging.getLogger(__name__)
 
 
 class Coalescer(Generic[K]):
-    """Calls `send(key)` soon after `add(key)`, in another thread, at most once per `gap_seconds` and key."""
+    """Calls `send(keys)` soon after `add(key)`, in another thread, with each key at most once per `gap_seconds`.
 
-    def __init__(self, name: str, send: Callable[[K], None], *, gap_seconds: float) -> None:
-        self._name, self._send, self._gap_seconds = name, send, gap_seconds
+    Sending goes in rounds, `pace_seconds` apart: what is wanted meanwhile goes with the next one, so that a thousand
+    short runs a second cost a few rounds. The first hint after a silence goes at once.
+    """
+
+    def __init__(
+        self, name: str, send: Callable[[list[K]], None], *, gap_seconds: float, pace_seconds: float
+    ) -> None:
+        self._name, self._send = name, send
+        self._gap_seconds, self._pace_seconds = gap_seconds, pace_seconds
         self._thread: threading.Thread | None = None
         self._start_over()
 
@@ -28,11 +35,12 @@ class Coalescer(Generic[K]):
         if self._pid != os.getpid():
             self._start_over()
         with self._changed:
-            self._wanted.setdefault(key, None)
+            if not self._wanted:
+                self._changed.notify()
+            self._wanted[key] = None
             if self._thread is None:
                 self._thread = threading.Thread(target=self._loop, name=self._name, daemon=True)
                 self._thread.start()
-            self._changed.notify()
 
     def _start_over(self) -> None:
         """A thread does not survive a fork; neither does what it had to do."""
@@ -44,23 +52,28 @@ class Coalescer(Generic[K]):
 
     def _loop(self) -> None:
         while True:
-            for key in self._due():
-                try:
-                    self._send(key)
-                except Exception as error:  # noqa: BLE001 -- a hint may be lost, the thread may not
-                    logger.warning("%s: hint for %s not sent: %s", self._name, key, error)
+            due = self._due()
+            try:
+                if due:
+                    self._send(due)
+            except Exception as error:  # noqa: BLE001 -- a hint may be lost, the thread may not
+                logger.warning("%s: hints for %s not sent: %s", self._name, _some(due), error)
+            time.sleep(self._pace_seconds)
 
     def _due(self) -> list[K]:
-        """Wait for keys whose gap is over, and take them."""
+        """Wait until something is wanted, and take the keys whose gap is over."""
         with self._changed:
             while not self._wanted:
                 self._changed.wait()
             now = time.monotonic()
             self._sent = {key: at for key, at in self._sent.items() if now - at < self._gap_seconds}
             due = [key for key in self._wanted if key not in self._sent]
-            if not due:
-                self._changed.wait(self._gap_seconds / 4)
             for key in due:
                 del self._wanted[key]
                 self._sent[key] = now
             return due
+
+
+def _some(keys: Sequence[object]) -> str:
+    more = f" and {len(keys) - 3} more" if len(keys) > 3 else ""
+    return ", ".join(map(str, keys[:3])) + more

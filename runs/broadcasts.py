@@ -6,13 +6,18 @@ not see.
 
 import asyncio
 import threading
+from collections import defaultdict
 from functools import lru_cache
 from itertools import count
+from typing import Any
 from uuid import UUID
 
 from channels.layers import get_channel_layer
 
 from runs.background import Coalescer
+
+ANY_RUN = "run:*"
+SEND_TIMEOUT_SECONDS = 2.0
 
 _versions = count(1)
 
@@ -30,12 +35,22 @@ def team_group(team_id: UUID) -> str:
     return f"team.{team_id.hex}"
 
 
-def _send(key: tuple[UUID, UUID]) -> None:
-    team_id, run_id = key
-    message = {"type": "hint", "topic": f"run:{run_id}", "version": next(_versions)}
-    for group in (run_group(run_id), team_group(team_id)):
-        sending = get_channel_layer().group_send(group, message)
-        asyncio.run_coroutine_threadsafe(sending, _loop()).result(timeout=2)
+def _send(keys: list[tuple[UUID, UUID]]) -> None:
+    asyncio.run_coroutine_threadsafe(_publish(keys), _loop()).result(timeout=SEND_TIMEOUT_SECONDS)
+
+
+async def _publish(keys: list[tuple[UUID, UUID]]) -> None:
+    """Tell each run's pages, and each team's: of one run by name, of several as `run:*`."""
+    layer, of_team = get_channel_layer(), defaultdict(list)
+    for team_id, run_id in keys:
+        of_team[team_id].append(f"run:{run_id}")
+        await layer.group_send(run_group(run_id), _message(f"run:{run_id}"))
+    for team_id, topics in of_team.items():
+        await layer.group_send(team_group(team_id), _message(topics[0] if len(topics) == 1 else ANY_RUN))
+
+
+def _message(topic: str) -> dict[str, Any]:
+    return {"type": "hint", "topic": topic, "version": next(_versions)}
 
 
 @lru_cache(maxsize=1)
@@ -46,4 +61,4 @@ def _loop() -> asyncio.AbstractEventLoop:
     return loop
 
 
-_hints: Coalescer[tuple[UUID, UUID]] = Coalescer("hints", _send, gap_seconds=0.25)
+_hints: Coalescer[tuple[UUID, UUID]] = Coalescer("hints", _send, gap_seconds=0.25, pace_seconds=0.05)

@@ -33,9 +33,10 @@ def taken(queue: str) -> None:
         logger.warning("ticket of %s not cleared: %s", queue, error)
 
 
-def _send(queue: str) -> None:
-    if _redis().set(_key(queue), b"1", nx=True, px=TICKET_LIFE_MS):
-        current_app.send_task(TASK, args=[queue], queue=queue, ignore_result=True, retry=False)
+def _send(queues: list[str]) -> None:
+    for queue in queues:
+        if _redis().set(_key(queue), b"1", nx=True, px=TICKET_LIFE_MS):
+            current_app.send_task(TASK, args=[queue], queue=queue, ignore_result=True, retry=False)
 
 
 def _key(queue: str) -> str:
@@ -47,4 +48,4 @@ def _redis() -> redis.Redis:
     return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=1.0, socket_connect_timeout=1.0)
 
 
-_tickets: Coalescer[str] = Coalescer("tickets", _send, gap_seconds=0.0)
+_tickets: Coalescer[str] = Coalescer("tickets", _send, gap_seconds=0.0, pace_seconds=0.0)
