@@ -1,12 +1,13 @@
 """W2 and W3: workflows of 20 steps on two worker processes with 8 slots each, driven alike for every contestant.
 
-    rate     N workflows submitted one by one; from before the first submission to the last one's last step
-    latency  20 workflows, one at a time at random gaps, on idle workers; from before the submission to step 1
-    kill     40 workflows whose steps ask a ledger outside for an effect and take 50 ms; at half of the effects one
-             worker is killed (SIGKILL)
+rate     N workflows submitted one by one; from before the first submission to the last one's last step
+latency  20 workflows, one at a time at random gaps, on idle workers; from before the submission to step 1
+kill     40 workflows whose steps ask a ledger outside for an effect and take 50 ms; at half of the effects one
+         worker is killed (SIGKILL)
 """
 
 import argparse
+import contextlib
 import os
 import random
 import shutil
@@ -98,17 +99,15 @@ class Workers:
         own = {"BENCH_MARKS": str(self.path), "BENCH_WORKER": str(number), "BENCH_MODE": self.mode}
         with (self.folder / f"worker{number}.log").open("ab") as log:
             environment = os.environ | own | more
-            return subprocess.Popen(
-                command, env=environment, stdout=log, stderr=log, start_new_session=True
-            )
+            return subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
 
     def wait(self, holds: Callable[[], bool], seconds: float = PATIENCE_SECONDS, pause: float = 0.02) -> bool:
         """Return whether `holds()` came true in time; the first waits raise instead, with what the workers said."""
         until = time.monotonic() + seconds
         while not holds():
-            if time.monotonic() > until:
-                sys.stderr.write("".join(path.read_text()[-4000:] for path in self.folder.glob("*.log")))
-                raise TimeoutError(f"{self.contestant.name}: not within {seconds} s")
+            if time.monotonic() > until or any(process.poll() is not None for process in self.processes):
+                sys.stderr.write("".join(path.read_text()[-1500:] for path in self.folder.glob("*.log")))
+                raise RuntimeError(f"{self.contestant.name}: a worker ended, or not within {seconds} s")
             time.sleep(pause)
         return True
 
@@ -145,15 +144,26 @@ def drive(contestant: Contestant, given: argparse.Namespace) -> None:
 
 
 def _rate(contestant: Contestant, workers: Workers, given: argparse.Namespace) -> tuple[str, dict[str, Any]]:
+    spent = _spent_cpu(workers)
     began = time.time()
     contestant.submit([f"w{i}" for i in range(given.n)])
     submitted = time.time()
     workers.wait(lambda: len(workers.ends("w")) >= given.n + N_WARM, pause=0.1)
     seconds = max(workers.ends("w").values()) - began
+    used = {name: after - spent[name] for name, after in _spent_cpu(workers).items()}
     return f"W2 n={given.n}", {
         "steps": (round(given.n * N_STEPS / seconds, 1), "1/s"),
         "submission": (round((submitted - began) / given.n * 1e3, 3), "ms"),
         "memory": (round(workers.memory_bytes() / 1e6, 1), "MB"),
+        **{name: (round(s / given.n / N_STEPS * 1e6, 1), "us/step") for name, s in used.items()},
+    }
+
+
+def _spent_cpu(workers: Workers) -> dict[str, float]:
+    return {
+        "postgres_cpu": cpu_seconds(postmaster()),
+        "worker_cpu": cpu_seconds(*(process.pid for process in workers.processes)),
+        "driver_cpu": time.process_time(),
     }
 
 
@@ -194,8 +204,14 @@ def _kill(contestant: Contestant, workers: Workers, given: argparse.Namespace) -
         return "W3", {
             "affected": (len(affected), "workflows"),
             "first_moves": (_since(killed_at, min(moved.values(), default=None)), "s"),
-            "all_move": (_since(killed_at, max(moved.values(), default=None) if has_all_moved else None), "s"),
-            "all_end": (_since(killed_at, max(ended.values(), default=None) if have_all_ended else None), "s"),
+            "all_move": (
+                _since(killed_at, max(moved.values(), default=None) if has_all_moved else None),
+                "s",
+            ),
+            "all_end": (
+                _since(killed_at, max(ended.values(), default=None) if have_all_ended else None),
+                "s",
+            ),
             "stuck": (N_KILL - _one(ledger, _N_ENDED, N_STEPS), "workflows"),
             "attempts_repeated": (_one(ledger, _REPEATED), "steps"),
             "effects_twice": (_one(ledger, _TWICE), "steps"),
@@ -232,10 +248,8 @@ def _since(began: float, at: float | None) -> float | None:
 
 def kill(process: subprocess.Popen[bytes]) -> None:
     """End a worker and its children with SIGKILL."""
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     process.wait()
 
 
@@ -246,6 +260,25 @@ def family(pid: int) -> list[int]:
         for children in Path(f"/proc/{known}/task").glob("*/children"):
             found += [int(child) for child in children.read_text().split()]
     return found
+
+
+def cpu_seconds(*roots: int) -> float:
+    """Return the CPU time of the processes, of all that descend from them, and of those that have ended (Linux)."""
+    ticks = sum(sum(map(int, _stat(pid)[11:15] or [0])) for root in roots for pid in family(root))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def _stat(pid: int) -> list[str]:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
+
+
+def postmaster() -> int:
+    """Return the process that all of the server's processes descend from; it must run on this host."""
+    with database.connect("postgres") as connection:
+        return int(_stat(connection.info.backend_pid)[1])
 
 
 def _resident(pid: int) -> int:

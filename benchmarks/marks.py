@@ -61,7 +61,9 @@ def effect(workflow: str, number: int, *, key: str) -> None:
         _local.pid, _local.connection = os.getpid(), database.connect(LEDGER)
     asked = (workflow, number, os.environ["BENCH_WORKER"], key, time.time())
     connection: psycopg.Connection = _local.connection
-    connection.execute("INSERT INTO asked (workflow, step, worker, key, at) VALUES (%s, %s, %s, %s, %s)", asked)
+    connection.execute(
+        "INSERT INTO asked (workflow, step, worker, key, at) VALUES (%s, %s, %s, %s, %s)", asked
+    )
     time.sleep(EFFECT_SECONDS)
 
 

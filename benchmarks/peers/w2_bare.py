@@ -21,8 +21,8 @@ from benchmarks.marks import N_STEPS, mark, step
 
 DATABASE = "bench_bare"
 SCHEMA = (
-    "CREATE TABLE runs (id text PRIMARY KEY, worker text, lease timestamptz, done bool NOT NULL DEFAULT false,"
-    " seq bigserial)",
+    ("CREATE TABLE runs (id text PRIMARY KEY, worker text, lease timestamptz, done bool NOT NULL DEFAULT false,"
+    " seq bigserial)"),
     "CREATE INDEX ON runs (seq) WHERE NOT done",
     "CREATE TABLE steps (id text, number int, result jsonb, PRIMARY KEY (id, number))",
 )
@@ -102,7 +102,9 @@ class Worker:
 
     def advance(self, connection: psycopg.Connection, workflow: str) -> None:
         self.active.add(workflow)
-        row = connection.execute("SELECT coalesce(max(number), 0) FROM steps WHERE id = %s", [workflow]).fetchone()
+        row = connection.execute(
+            "SELECT coalesce(max(number), 0) FROM steps WHERE id = %s", [workflow]
+        ).fetchone()
         for number in range(row[0] + 1 if row else 1, N_STEPS + 1):
             step(workflow, number)
             connection.execute(STEP, [workflow, number, f'{{"r": {number}}}'])
