@@ -3,7 +3,8 @@
 from django.urls import path
 from django.views.generic import RedirectView
 
-from runs.views import inspect, lists, preferences, run, start, tabs
+from runs.presenters.verbs import VERBS
+from runs.views import actions, inspect, lists, preferences, run, start, tabs
 
 app_name = "runs"
 urlpatterns = [
@@ -26,5 +27,6 @@ urlpatterns = [
     path("runs/<uuid:run_id>/log", tabs.log, name="log"),
     path("runs/<uuid:run_id>/state", tabs.state, name="state"),
     path("runs/<uuid:run_id>/output", tabs.output, name="output"),
-    path("runs/<uuid:run_id>/cancel", tabs.cancel, name="cancel"),
+    path("runs/<uuid:run_id>/steps/<int:seq>/resolve", actions.resolve, name="resolve"),
+    *(path(f"runs/<uuid:run_id>/do/{verb}", actions.act, {"verb": verb}, name=verb) for verb in VERBS),
 ]

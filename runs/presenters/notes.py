@@ -10,7 +10,7 @@ from runs.engine.states import TERMINAL, RunStatus
 from runs.models import Attempt, Run
 from runs.presenters import text
 from runs.presenters.errors import error_words
-from runs.presenters.status import is_cancelling
+from runs.presenters.status import is_cancelling, is_pausing
 from runs.selectors.system import SystemStatus
 
 S = RunStatus
@@ -67,10 +67,23 @@ def _cancelled(run: Run, system: SystemStatus, last_try: Attempt | None) -> Iter
         yield Note("idle", "stop", headline, why)
 
 
+def left_unknown(seq: int) -> Note:
+    """Return the note about a write that was in flight when somebody ended the run."""
+    body = _("Whether it happened is nowhere recorded. Look in the system that it writes to.")
+    return Note("need", "warning", _("A write was in flight when the run was ended."), body, seq=seq)
+
+
 def _paused(run: Run, system: SystemStatus, last_try: Attempt | None) -> Iterator[Note]:
-    if run.status == S.PAUSED:
-        why = text.line((run.waiting_on or {}).get("text", "") or run.end_reason, 300)
-        yield Note("need", "pause", _("It is paused."), why or _("Its state is kept."))
+    who = text.line(run.ended_by, 80)
+    if is_pausing(run):
+        headline = _("%(who)s asked to pause it.") % {"who": who or _("Someone")}
+        yield Note("need", "pause", headline, _("The worker stops at its next commit; its place is kept."))
+    elif run.status == S.PAUSED and "integrity_failed" not in run.health:
+        is_changed = (run.waiting_on or {}).get("kind") == "program_changed"
+        why = text.line((is_changed and (run.waiting_on or {}).get("text")) or run.end_reason, 300)
+        headline = _("Paused by %(who)s.") % {"who": who} if who else _("It is paused.")
+        headline = _("Its program changed, so it is paused.") if is_changed else headline
+        yield Note("need", "pause", headline, why or _("Its state is kept."))
 
 
 def _sleeping(run: Run, system: SystemStatus, last_try: Attempt | None) -> Iterator[Note]:
@@ -103,7 +116,7 @@ def _sleeping(run: Run, system: SystemStatus, last_try: Attempt | None) -> Itera
 
 
 def _waiting(run: Run, system: SystemStatus, last_try: Attempt | None) -> Iterator[Note]:
-    if run.status in (S.WAITING, S.AWAITING_APPROVAL):
+    if run.status in (S.WAITING, S.AWAITING_APPROVAL) and (run.waiting_on or {}).get("kind") != "unknown":
         told = text.line((run.waiting_on or {}).get("text", ""), 300)
         yield Note(
             "wait",

@@ -8,16 +8,20 @@ from django.utils.translation import ngettext
 from runs.engine.states import RunStatus
 from runs.models import Attempt, Run
 from runs.presenters import text, times
-from runs.presenters.notes import Note, is_over, notes_of
-from runs.presenters.run_list import Meter, meter_of
+from runs.presenters.notes import Note, is_over, left_unknown, notes_of
+from runs.presenters.run_list import Meter, meter_of, progress_note
 from runs.presenters.status import Chip, health_chips, run_chip
+from runs.presenters.verbs import ENDINGS, VERBS, Verb, verbs_of
 from runs.presenters.waits import Wait, wait_of
 from runs.selectors.system import SystemStatus
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What the head shows. `say` is the sentence that a screen reader hears when it changes."""
+    """What the head shows. `say` is the sentence that a screen reader hears when it changes.
+
+    `verbs` may be used now, of which `endings` end the run; `dialogs` are those whose forms the page keeps ready.
+    """
 
     title: str
     chip: Chip
@@ -35,22 +39,27 @@ class Head:
     is_troubled: bool
     notes: list[Note]
     is_open: bool
-    can_cancel: bool
+    verbs: list[Verb]
+    endings: list[Verb]
+    dialogs: list[Verb]
     say: str
 
 
-def head_of(run: Run, system: SystemStatus, last_try: Attempt | None) -> Head:
+def head_of(run: Run, system: SystemStatus, last_try: Attempt | None, unknown_seq: int | None = None) -> Head:
+    """Return the head of a run; `unknown_seq` is a write that was in flight when somebody ended it."""
     now = times.now_of(run)
     meter, chip = meter_of(run), run_chip(run)
-    is_open = not is_over(run)
+    is_open, verbs = not is_over(run), verbs_of(run)
     return Head(
         title=text.line(run.title, 200), chip=chip, health=health_chips(run), node=text.line(run.node, 80),
         place=_("step %(n)s") % {"n": text.number(run.node_seq)}, wait=wait_of(run), meter=meter,
-        progress_note=text.line(run.progress_note, 120) if is_open else "",
+        progress_note=progress_note(run) if is_open else "",
         spent=text.money(run.cost_microusd) if run.cost_microusd else _steps(run), spent_more=_steps(run) if run.cost_microusd else "",
         age=times.age(times.seconds_between(run.created_at, now)), took=_took(run), trouble=_trouble(run),
         is_troubled=bool(run.n_failed_steps or run.n_retries or run.status == RunStatus.FAILED),
-        notes=notes_of(run, system, last_try), is_open=is_open, can_cancel=is_open and run.control != "cancel",
+        notes=notes_of(run, system, last_try) + ([left_unknown(unknown_seq)] if unknown_seq else []), is_open=is_open,
+        verbs=[verb for verb in verbs if verb.name not in ENDINGS], endings=[verb for verb in verbs if verb.name in ENDINGS],
+        dialogs=[VERBS[name] for name in ("pause", *ENDINGS)] if is_open else [],
         say=f"{chip.label}. {meter.words if meter and is_open else ''}".strip(),
     )  # fmt: skip
 

@@ -33,6 +33,7 @@ RUN: dict[RunStatus, Chip] = {
     RunStatus.CANCELLED: Chip(_("Cancelled"), "idle", "stop"),
     RunStatus.EXPIRED: Chip(_("Expired"), "idle", "expired"),
 }
+PAUSING = Chip(_("Pausing"), "need", "pause", _("It stops at its next commit"))
 CANCELLING = Chip(_("Cancelling"), "idle", "stop", _("It ends at its next commit"))
 
 HEALTH: dict[str, Chip] = {
@@ -75,12 +76,18 @@ KINDS: dict[str, Words] = {
 
 
 def run_chip(run: Run) -> Chip:
-    """Return the chip of a run; a cancel that is asked for and not yet done says so."""
-    return CANCELLING if is_cancelling(run) else RUN[RunStatus(run.status)]
+    """Return the chip of a run; a pause or cancel that is asked for and not yet done says so."""
+    if is_cancelling(run):
+        return CANCELLING
+    return PAUSING if is_pausing(run) else RUN[RunStatus(run.status)]
 
 
 def is_cancelling(run: Run) -> bool:
     return run.control == "cancel" and run.status == RunStatus.RUNNING
+
+
+def is_pausing(run: Run) -> bool:
+    return run.control == "pause" and run.status == RunStatus.RUNNING
 
 
 def health_chips(run: Run) -> list[Chip]:

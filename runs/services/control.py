@@ -16,6 +16,7 @@ from runs.selectors.runs import run_for
 
 MAX_REASON_CHARACTERS = 2000
 VERBS = frozenset({Move.PAUSE, Move.RESUME, Move.CANCEL, Move.KILL, Move.RETRY})
+_BUILDING = frozenset({Move.RESUME, Move.RETRY})
 
 
 def apply(
@@ -55,6 +56,11 @@ def apply(
 def illegal(run: Run, move: Move) -> IllegalMoveError:
     """Return the error for a verb that the run's status does not allow."""
     legal = possible_verbs(run)
+    if _is_broken(run) and move in _BUILDING:
+        told = (
+            f"run {run.id} cannot go on: stored rows of it fail their check, so nothing more is built on them"
+        )
+        return IllegalMoveError(told, run_status=run.status, legal=legal)
     possible = ", ".join(sources(move))
     return IllegalMoveError(
         f"run {run.id} is {run.status}, so it is too late or too early to {move.value} it; "
@@ -66,4 +72,9 @@ def illegal(run: Run, move: Move) -> IllegalMoveError:
 
 def possible_verbs(run: Run) -> list[str]:
     """Return the verbs that a person may use on the run as it is."""
-    return [move.value for move in legal_moves(RunStatus(run.status)) if move in VERBS]
+    kept = VERBS - _BUILDING if _is_broken(run) else VERBS
+    return [move.value for move in legal_moves(RunStatus(run.status)) if move in kept]
+
+
+def _is_broken(run: Run) -> bool:
+    return "integrity_failed" in run.health

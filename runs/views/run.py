@@ -15,9 +15,11 @@ from runs.presenters.run_head import head_of
 from runs.presenters.timeline import Axis, axis_of, minimap
 from runs.presenters.times import now_of
 from runs.presenters.tree import Scene, Stretch, TreeRow, fold_rows, inside_rows, stretch_of
+from runs.presenters.unknown import unknown_words
 from runs.selectors.console.material import Material, read_inside, read_material
 from runs.selectors.console.run import last_try_for, step_or_none
 from runs.selectors.console.tree import buckets_of, error_beside, insides_of, some_nodes_before, steps_between
+from runs.selectors.console.unknown import left_unknown_for, unknown_for
 from runs.selectors.runs import run_for
 from runs.views.base import respond, room, system_of
 from runs.views.inspect import inspector_of
@@ -37,7 +39,9 @@ def run_page(request: HttpRequest, actor: Actor, run_id: UUID, seq: int | None =
         return respond(request, "runs/run.html", context | head_context(request, actor, run), regions=REGIONS)
     selected = _selected(actor, run, seq)
     context |= {"inspector": inspector_of(actor, run, selected), "selected": selected}
-    if region != "inspector":
+    if region == "inspector":
+        context |= question_context(actor, run)
+    else:
         context |= head_context(request, actor, run) | _tree_context(
             actor, run, selected, is_chosen=seq is not None
         )
@@ -81,16 +85,24 @@ def error_step(request: HttpRequest, actor: Actor, run_id: UUID) -> HttpResponse
 
 def head_context(request: HttpRequest, actor: Actor, run: Run) -> dict[str, Any]:
     """Return what the head of every tab shows."""
-    head = head_of(run, system_of(request), last_try_for(actor, run))
-    return {"head": head, "can_run": actor.can(Scope.RUN)}
+    unknown_seq = left_unknown_for(actor, run)
+    head = head_of(run, system_of(request), last_try_for(actor, run), unknown_seq)
+    return {"head": head} | question_context(actor, run)
+
+
+def question_context(actor: Actor, run: Run) -> dict[str, Any]:
+    """Return what the run asks of a person, and whether this one may answer."""
+    found = unknown_for(actor, run)
+    return {"unknown": unknown_words(run, found) if found else None, "can_run": actor.can(Scope.RUN)}
 
 
 def _selected(actor: Actor, run: Run, seq: int | None) -> int:
-    """Return the step to inspect: the one asked for, else where it failed, else what runs, else the last one."""
+    """Return the step to inspect: the one asked for, else what is in question, where it failed, what runs, the last."""
     if seq is not None:
         return seq
     if not is_over(run):
-        return run.node_seq
+        waiting_on = run.waiting_on or {}
+        return int(waiting_on["seq"]) if waiting_on.get("kind") == "unknown" else run.node_seq
     failed = (run.error or {}).get("seq") or error_beside(actor, run, 0, forward=True)
     return int(failed or run.node_seq)
 

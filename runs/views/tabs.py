@@ -1,14 +1,11 @@
-"""The other tabs of a run: its log, its state at a checkpoint, its output; and cancelling it."""
+"""The other tabs of a run: its log, its state at a checkpoint, its output."""
 
 from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
-from django.views.decorators.http import require_http_methods
 
-from agentops.accounts.roles import Actor, Scope
-from agentops.common.errors import IllegalMoveError
+from agentops.accounts.roles import Actor
 from runs.checkpoints.chain import IntegrityError
 from runs.presenters import json_tree
 from runs.presenters.inspector import value_of
@@ -24,7 +21,6 @@ from runs.selectors.console.run import (
     step_names_for,
 )
 from runs.selectors.runs import run_for
-from runs.services.cancel_run import cancel_run
 from runs.views.base import respond, room
 from runs.views.run import head_context
 
@@ -102,23 +98,6 @@ def output(request: HttpRequest, actor: Actor, run_id: UUID) -> HttpResponse:
         "input": value_of("run-input", input_for(actor, run_id)),
     }
     return respond(request, "runs/output.html", context, regions=HEAD)
-
-
-@require_http_methods(["GET", "POST"])
-@room
-def cancel(request: HttpRequest, actor: Actor, run_id: UUID) -> HttpResponse:
-    """GET asks for the reason, POST cancels; a run that has ended meanwhile says so."""
-    actor.require(Scope.RUN)
-    problem = None
-    if request.method == "POST":
-        try:
-            cancel_run(actor=actor, run_id=run_id, reason=request.POST.get("reason", "").strip())
-            return redirect("runs:run", run_id)
-        except IllegalMoveError as error:
-            problem = error.detail
-    run = run_for(actor, run_id)
-    context = {"run": run, "tab": "", "problem": problem} | head_context(request, actor, run)
-    return respond(request, "runs/cancel.html", context, regions=HEAD, status=409 if problem else 200)
 
 
 def _place(text: str) -> tuple[int, int]:

@@ -38,7 +38,11 @@ PAGES = {
     "log": "/runs/{failed}/log",
     "state": "/runs/{succeeded}/state",
     "output": "/runs/{succeeded}/output",
-    "cancel": "/runs/{running}/cancel",
+    "cancel": "/runs/{running}/do/cancel",
+    "kill": "/runs/{running}/do/kill",
+    "too-late": "/runs/{succeeded}/do/pause",
+    "unknown": "/runs/{unknown}",
+    "resolve": "/runs/{unknown}/steps/4/resolve",
     "nothing": "/runs/00000000-0000-7000-8000-000000000000",
 }  # fmt: skip
 LOOKS: dict[str, dict[str, Any]] = {
@@ -78,6 +82,7 @@ def the_runs(version: "AgentVersion") -> dict[str, str]:
     made["queued"] = RunBuilder(version, title="Audit of payments-core", seconds_ago=30).save(status="queued")
     made["long"] = stories.a_long_run(version, 2000, n_names=97)
     made["hostile"] = stories.a_hostile_run(version)
+    made["unknown"] = stories.a_transfer(version)
     return {kind: str(run.id) for kind, run in made.items()}
 
 

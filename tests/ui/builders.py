@@ -156,7 +156,7 @@ class RunBuilder:
         steps: list[Step] = self.rows[Step]
         ended = (
             {}
-            if status in ("running", "queued", "sleeping", "waiting", "paused")
+            if status in ("running", "queued", "sleeping", "waiting", "paused", "awaiting_approval")
             else {"ended_at": self.clock}
         )
         nodes = [s for s in steps if s.kind == "node"]

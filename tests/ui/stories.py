@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from runs.checkpoints.codec import encode
-from runs.models import AgentVersion, Run
+from runs.models import AgentVersion, Intent, Run, Step, Worker
 from tests.ui.builders import TRACE, Action, RunBuilder
 
 WORDS = [
@@ -197,6 +197,48 @@ def a_long_run(version: AgentVersion, n_steps: int, *, n_names: int = 1) -> Run:
         b.node(f"read{number % n_names or ''}", actions=[Action(args={"url": page(number)}, output={}, seconds=0.2)],
                delta=[["set", "/done", number]])  # fmt: skip
     return b.save()
+
+
+def a_transfer(version: AgentVersion) -> Run:
+    """A run that waits for somebody to tell whether a bank transfer happened, which timed out."""
+    b = RunBuilder(version, title="Pay invoice 2026-118", seconds_ago=900.0)
+    b.node(
+        "check",
+        summary="invoice is due",
+        actions=[Action("invoice.get", {"id": "2026-118"}, {"due": "2026-11-21"})],
+    )
+    args = {
+        "to": "Bea Brook Ltd",
+        "iban": "DE02 1203 0000 0000 2020 51",
+        "amount": "4180.00",
+        "currency": "EUR",
+    }
+    timed_out = ("timeout", "the bank did not answer within 60 s")
+    transfer = Action(
+        "bank.transfer",
+        args,
+        seconds=60.0,
+        status="running",
+        effect="destructive",
+        summary="4180.00 EUR to Bea Brook Ltd",
+        tries=[timed_out],
+    )
+    seq = b.node("pay", is_done=False, actions=[transfer])
+    waiting_on = {"kind": "unknown", "seq": seq + 1, "text": "did bank.transfer happen?"}
+    Worker.objects.create(
+        id=b.worker_id,
+        host="worker-7",
+        boot_id="",
+        pid_ns="",
+        pid=4711,
+        pid_start=0,
+        dead_at=b.clock,
+        dead_reason="its process ended",
+    )
+    run = b.save(status="awaiting_approval", node="pay", node_seq=seq, node_at=b.clock, waiting_on=waiting_on)
+    Step.objects.filter(run=run, seq=seq + 1).update(status="unknown")
+    Intent.objects.filter(run=run).update(created_at=b.clock - timedelta(seconds=60))
+    return run
 
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'\u202egnp.exe\x1b[31mred\u200b"

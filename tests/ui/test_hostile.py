@@ -32,7 +32,7 @@ def addresses(run: Run) -> list[str]:
         f"{own}/steps/1/changes",
         f"{own}/json?of=output:2&all=1",
         f"{own}/json?of=state:1",
-        f"{own}/cancel",
+        f"{own}/do/cancel",
     ]
     lists = ["/runs", "/agents", f"/runs/start?agent=site-research&from={run.id}", f"/runs/rows?ids={run.id}"]
     return tabs + parts + lists

@@ -12,7 +12,7 @@ from runs.models import AgentVersion, Attempt, Checkpoint, Outcome, Run, Step
 from tests.ui import builders, stories
 from tests.ui.builders import Action, RunBuilder
 from tests.ui.conftest import See
-from tests.ui.reading import attribute, below, one, row_named, rows, vital, words
+from tests.ui.reading import attribute, below, html, one, row_named, rows, vital, words
 
 pytestmark = pytest.mark.django_db
 
@@ -329,13 +329,13 @@ def test_every_tab_shows_every_kind_of_run(see: See, version: AgentVersion, tab:
     run = stories.a_crawl(version, finish=finish, n_pages=8)
     shown = see(f"/runs/{run.id}{tab}")
     assert len(shown.select(".tabs [aria-current]")) == 1
-    assert str(see(f"/runs/{run.id}{tab}", target="run-head")).strip() == str(one(shown, "#run-head"))
+    assert html(see(f"/runs/{run.id}{tab}", target="run-head")) == html(one(shown, "#run-head"))
 
 
 def test_the_inspector_as_a_fragment_is_the_region_of_the_page(see: See, version: AgentVersion) -> None:
     run = stories.a_crawl(version, n_pages=9)
     address = f"/runs/{run.id}/steps/4"
-    assert str(see(address, target="inspector")).strip() == str(one(see(address), "#inspector"))
+    assert html(see(address, target="inspector")) == html(one(see(address), "#inspector"))
 
 
 def test_the_state_can_be_walked_from_checkpoint_to_checkpoint(see: See, version: AgentVersion) -> None:
@@ -394,15 +394,15 @@ def test_a_report_is_rendered(see: See, version: AgentVersion) -> None:
 
 def test_cancelling_asks_for_a_reason_and_does_it(see: See, ada: Client, version: AgentVersion) -> None:
     run = RunBuilder(version).save(status="queued")
-    assert one(see(f"/runs/{run.id}/cancel"), "form[method=post] #reason")
-    assert ada.post(f"/runs/{run.id}/cancel", {"reason": "wrong site"}).status_code == 302
+    assert one(see(f"/runs/{run.id}/do/cancel"), "form[method=post] #cancel-reason")
+    assert ada.post(f"/runs/{run.id}/do/cancel", {"reason": "wrong site"}).status_code == 302
     run.refresh_from_db()
     assert (run.status, run.end_reason) == ("cancelled", "wrong site")
 
 
 def test_cancelling_too_late_says_so(ada: Client, version: AgentVersion) -> None:
     run = RunBuilder(version).save()
-    response = ada.post(f"/runs/{run.id}/cancel", {"reason": ""})
+    response = ada.post(f"/runs/{run.id}/do/cancel", {"reason": ""})
     assert response.status_code == 409
     assert "cannot be cancelled any more" in response.content.decode()
 
@@ -413,9 +413,9 @@ def test_a_viewer_sees_a_run_but_no_buttons(
     run = RunBuilder(version).save(status="queued")
     viewer = browser_of(Role.VIEWER)
     shown = viewer.get(f"/runs/{run.id}").content.decode()
-    assert "/cancel" not in shown
+    assert "/do/" not in shown
     assert "Start again" not in shown
-    assert viewer.post(f"/runs/{run.id}/cancel").status_code == 403
+    assert viewer.post(f"/runs/{run.id}/do/cancel").status_code == 403
 
 
 def test_times_are_told_in_the_persons_zone(see: See, ada: Client, version: AgentVersion) -> None:
