@@ -2,8 +2,9 @@
 
 A *segment* is a stretch of neighbouring siblings that do the same thing over and over: the same name again and
 again, or a loop of up to four names. Two neighbours belong to different segments when the second one's name was
-not seen in the four before it and the first one's name is not seen in the four behind it. PostgreSQL finds the
-segments; only what a page shows is read.
+not seen in the four before it and the first one's name is not seen in the four behind it; also when only one of
+them was superseded, or they are of different branches. PostgreSQL finds the segments, with one sort for all its
+windows; only what a page shows is read.
 """
 
 from collections.abc import Collection, Sequence
@@ -116,32 +117,29 @@ _GAPS = """
 
 _SEGMENTS = """
     WITH named AS (
-      SELECT seq, parent_seq, branch, is_superseded, name, status, attempts, started_at, ended_at, cost_microusd,
+      SELECT seq, parent_seq, name, status, attempts, started_at, ended_at, cost_microusd,
              row_number() OVER siblings AS position,
-             lag(name) OVER alike AS b1, lag(name, 2) OVER alike AS b2, lag(name, 3) OVER alike AS b3,
-             lag(name, 4) OVER alike AS b4, lead(name) OVER alike AS a1, lead(name, 2) OVER alike AS a2,
-             lead(name, 3) OVER alike AS a3
+             is_superseded IS DISTINCT FROM lag(is_superseded) OVER siblings OR branch <> lag(branch) OVER siblings
+             OR NOT coalesce(name IN (lag(name) OVER siblings, lag(name, 2) OVER siblings, lag(name, 3) OVER siblings,
+                                      lag(name, 4) OVER siblings)
+                OR lag(name) OVER siblings IN (name, lead(name) OVER siblings, lead(name, 2) OVER siblings,
+                                               lead(name, 3) OVER siblings), false) AS is_first
         FROM runs_step
        WHERE run_id = %(run_id)s AND team_id = %(team_id)s AND parent_seq = ANY(%(parents)s::bigint[])
          AND seq > %(after)s::bigint
-      WINDOW siblings AS (PARTITION BY parent_seq ORDER BY seq),
-             alike AS (PARTITION BY parent_seq, branch, is_superseded ORDER BY seq)
-    ), numbered AS (
-      SELECT *, sum(CASE WHEN coalesce(name IN (b1, b2, b3, b4) OR b1 IN (name, a1, a2, a3), false) THEN 0 ELSE 1 END)
-                OVER (PARTITION BY parent_seq, branch, is_superseded ORDER BY seq) AS segment
-        FROM named
+      WINDOW siblings AS (PARTITION BY parent_seq ORDER BY seq)
     ), placed AS (
-      SELECT *, row_number() OVER (PARTITION BY parent_seq, branch, is_superseded, segment ORDER BY seq) AS place
-        FROM numbered
+      SELECT *, max(position) FILTER (WHERE is_first) OVER (PARTITION BY parent_seq ORDER BY seq) AS begins
+        FROM named
     )
-    SELECT parent_seq, min(seq), max(seq), count(*), min(position),
-           array_agg(name ORDER BY seq) FILTER (WHERE place <= 8),
-           array_agg(seq ORDER BY seq) FILTER (WHERE place <= %(few)s::bigint),
+    SELECT parent_seq, min(seq), max(seq), count(*), begins,
+           array_agg(name ORDER BY seq) FILTER (WHERE position < begins + 8),
+           array_agg(seq ORDER BY seq) FILTER (WHERE position < begins + %(few)s::bigint),
            count(*) FILTER (WHERE status = 'failed'), count(*) FILTER (WHERE attempts > 1),
            coalesce((array_agg(seq ORDER BY seq) FILTER (WHERE status = 'failed'))[1:%(few)s::int], '{}'),
            min(started_at), max(ended_at),
            percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(epoch FROM ended_at - started_at)), sum(cost_microusd)::bigint
-      FROM placed GROUP BY parent_seq, branch, is_superseded, segment
+      FROM placed GROUP BY parent_seq, begins
      ORDER BY min(seq) LIMIT %(limit)s
 """
 
