@@ -4,7 +4,7 @@ from django.urls import path
 from django.views.generic import RedirectView
 
 from runs.presenters.verbs import VERBS
-from runs.views import actions, inspect, lists, preferences, run, start, tabs
+from runs.views import actions, dead_letters, inspect, lists, preferences, run, start, tabs
 
 app_name = "runs"
 urlpatterns = [
@@ -15,9 +15,12 @@ urlpatterns = [
     path("runs/", RedirectView.as_view(pattern_name="runs:list", query_string=True)),
     path("runs/rows", lists.run_rows, name="rows"),
     path("runs/start", start.start, name="start"),
+    path("runs/dead-letters", dead_letters.dead_letters, name="dead-letters"),
+    path("runs/dead-letters/retry", dead_letters.retry_dead, name="retry-dead"),
     path("runs/<uuid:run_id>", run.run_page, name="run"),
     path("runs/<uuid:run_id>/tree", run.run_page, name="tree"),
     path("runs/<uuid:run_id>/tree/rows", run.tree_rows, name="tree-rows"),
+    path("runs/<uuid:run_id>/tree/map", run.tree_map, name="minimap"),
     path("runs/<uuid:run_id>/tree/inside", run.inside, name="inside"),
     path("runs/<uuid:run_id>/errors", run.error_step, name="errors"),
     path("runs/<uuid:run_id>/steps/<int:seq>", run.run_page, name="step"),

@@ -53,10 +53,22 @@ def tree_rows(request: HttpRequest, actor: Actor, run_id: UUID) -> HttpResponse:
     """The rows behind the node `after`: the next stretch, or what has come since."""
     run = run_for(actor, run_id)
     selected, after, offset = (_number(request, name) for name in ("selected", "after", "offset"))
-    material = _read(actor, run, selected, after=after, offset=offset)
+    material = _read(actor, run, selected or _selected(actor, run, None), after=after, offset=offset)
     scene = Scene(material, _axis(material))
+    context = _stretch_context(scene, stretch_of(scene))
+    is_tail = request.headers.get("HX-Target") == "tail"
+    return respond(request, "runs/run.html#stretch", context | {"run": run, "is_tail": is_tail})
+
+
+@room
+def tree_map(request: HttpRequest, actor: Actor, run_id: UUID) -> HttpResponse:
+    """The minimap of a run that goes on."""
+    run = run_for(actor, run_id)
+    material = read_inside(actor, run, now=now_of(run), node=None)
+    axis = _axis(material)
+    drawn = minimap(axis, buckets_of(actor, run, axis.bounds()))
     return respond(
-        request, "runs/run.html#stretch", {"run": run} | _stretch_context(scene, stretch_of(scene))
+        request, "runs/run.html#minimap", {"run": run, "minimap": drawn, "is_open": not is_over(run)}
     )
 
 

@@ -4,9 +4,11 @@ import { keepTabStop, markSelected } from "./tree.js";
 
 const FAST_MS = 300; // head, inspector, log: at most ~3 a second
 const SLOW_MS = 1000; // the tree, the list
+const MAP_MS = 5000;
 const POLL_MS = 3000;
 const RESYNC_MS = 45000;
 const SAY_MS = 5000;
+const THINNEST = 0.7; // percent, as the server draws it
 const RETRY_MS = [1000, 2000, 4000, 8000, 15000];
 
 const light = document.getElementById("live");
@@ -70,6 +72,17 @@ function refreshList() {
   } else htmx.ajax("GET", url.pathname + url.search, { target: "#newer", swap: "none" });
 }
 
+function refreshMap() {
+  const map = document.querySelector("#minimap[data-slow]");
+  if (map) htmx.trigger(map, "refresh");
+}
+
+// What is chosen must be seen even inside a fold; without a choice it is the server's to say what matters.
+document.body.addEventListener("htmx:configRequest", (event) => {
+  const isTree = event.target.closest?.("#tree");
+  if (isTree && location.pathname.includes("/steps/")) event.detail.parameters.selected = document.getElementById("tree").dataset.selected;
+});
+
 function refreshAll() {
   changed.add("*");
   onHint();
@@ -79,6 +92,7 @@ function onHint() {
   soon(refreshRegions, FAST_MS);
   soon(refreshTree, SLOW_MS);
   soon(refreshList, SLOW_MS);
+  soon(refreshMap, MAP_MS);
 }
 
 /* ---- the socket ---- */
@@ -205,7 +219,7 @@ function afterTail() {
   if (tail.dataset.shape !== tree.dataset.shape) return location.reload();
   const factor = Number(tree.dataset.axis) / Number(tail.dataset.axis);
   for (const bar of tree.querySelectorAll(".chunk:not(#tail) .wf rect")) {
-    for (const name of ["x", "width"]) bar.setAttribute(name, `${(parseFloat(bar.getAttribute(name)) * factor).toFixed(2)}%`);
+    for (const name of ["x", "width"]) bar.setAttribute(name, `${Math.max(name === "width" ? THINNEST : 0, parseFloat(bar.getAttribute(name)) * factor).toFixed(2)}%`);
   }
   tree.dataset.axis = tail.dataset.axis;
 }
@@ -226,7 +240,8 @@ function afterHead() {
     refreshTree();
     light.dataset.state = "still";
     document.getElementById("live-words").textContent = light.dataset.wordsStill;
-    setTimeout(refreshTree, SLOW_MS);
+    follow?.remove();
+    soon(refreshMap, SLOW_MS);
     socket?.close();
   }
 }

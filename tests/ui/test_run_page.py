@@ -242,6 +242,8 @@ def test_a_live_tail_asks_for_what_came_behind_it(see: See, version: AgentVersio
     )  # fmt: skip
     fresh = see(tail["hx-get"], target="tail")
     assert [words(row).split()[0] for row in fresh.select("[role=row]")] == ["draft", "publish"]
+    assert words(one(fresh, "#tree-count[hx-swap-oob=true]")) == "4 steps"
+    assert one(see(f"/runs/{run.id}/tree/map", target="minimap"), "#minimap[data-slow] svg")
 
 
 def test_the_inspector_shows_what_the_step_changed(see: See, version: AgentVersion) -> None:
