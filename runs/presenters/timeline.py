@@ -45,7 +45,7 @@ class Axis:
         least = max(FOLD_MIN_SECONDS, FOLD_SHARE * active)
         folded = [item for item in idle if item[1] - item[0] >= least]
         drawn = span - sum(stop - start for start, stop, _gap in folded)
-        self.folds = _folds(folded, drawn)
+        self.folds = _folds(folded, _round_up(drawn) if is_growing else drawn)
         self._starts = [fold.start for fold in self.folds]
         length = self._drawn(span)
         self.length = _round_up(length * 1.08) if is_growing else length

@@ -208,20 +208,34 @@ document.body.addEventListener("htmx:afterSwap", (event) => {
 });
 
 // The axis grows while a run lives: bars that are drawn already move by the common factor; when it changed its
-// shape (a new idle time was folded), everything is drawn anew.
+// shape (a new idle time was folded), the tree is drawn anew.
 function afterTail() {
   const tree = document.getElementById("tree");
   const tail = document.getElementById("tail");
   document.getElementById("offer")?.remove();
   markSelected();
   keepTabStop();
-  if (!tree || !tail || tail.dataset.axis === tree.dataset.axis) return;
-  if (tail.dataset.shape !== tree.dataset.shape) return location.reload();
-  const factor = Number(tree.dataset.axis) / Number(tail.dataset.axis);
-  for (const bar of tree.querySelectorAll(".chunk:not(#tail) .wf rect")) {
-    for (const name of ["x", "width"]) bar.setAttribute(name, `${Math.max(name === "width" ? THINNEST : 0, parseFloat(bar.getAttribute(name)) * factor).toFixed(2)}%`);
+  if (!tree || !tail) return;
+  if (tail.dataset.shape !== tree.dataset.shape) return redrawTree(tree, tail);
+  for (const chunk of tree.querySelectorAll(".chunk")) rescale(chunk, tail.dataset.axis);
+}
+
+function redrawTree(tree, tail) {
+  tree.dataset.shape = tail.dataset.shape; // asked for once, also when what was opened is left as it is
+  if (tree.querySelector("[role=row][data-fetched]") || isBusy(tree)) return;
+  htmx.ajax("GET", location.pathname, { target: "#tree", select: "#tree", swap: "outerHTML" });
+}
+
+function rescale(chunk, axis) {
+  const factor = Number(chunk.dataset.axis) / Number(axis);
+  if (factor === 1) return;
+  for (const bar of chunk.querySelectorAll(".wf rect")) {
+    for (const name of ["x", "width"]) {
+      const least = name === "width" ? THINNEST : 0;
+      bar.setAttribute(name, `${Math.max(least, parseFloat(bar.getAttribute(name)) * factor).toFixed(2)}%`);
+    }
   }
-  tree.dataset.axis = tail.dataset.axis;
+  chunk.dataset.axis = axis;
 }
 
 let saidAt = -SAY_MS;

@@ -1,16 +1,16 @@
 // The execution tree: a treegrid with one tab stop, arrows, folds that are fetched when opened, and the inspector.
 import { mayUseKeys } from "./keys.js";
 
-const tree = document.getElementById("tree");
 const ROW = "[role=row][id]";
+const theTree = () => document.getElementById("tree");
 
 function rows() {
-  return [...tree.querySelectorAll(ROW)].filter((row) => row.offsetParent !== null);
+  return [...theTree().querySelectorAll(ROW)].filter((row) => row.offsetParent !== null);
 }
 
 function focusRow(row) {
   if (!row) return;
-  for (const other of tree.querySelectorAll('[role=row][tabindex="0"]')) other.tabIndex = -1;
+  for (const other of theTree().querySelectorAll('[role=row][tabindex="0"]')) other.tabIndex = -1;
   row.tabIndex = 0;
   row.focus({ preventScroll: true });
   row.scrollIntoView({ block: "nearest" });
@@ -74,6 +74,7 @@ function motion() {
 }
 
 export function markSelected() {
+  const tree = theTree();
   const seq = document.getElementById("inspector")?.dataset.seq;
   for (const row of tree?.querySelectorAll('[aria-selected="true"]') ?? []) row.ariaSelected = "false";
   const row = document.getElementById(`s${seq}`);
@@ -91,7 +92,7 @@ function plain(event) {
 }
 
 document.addEventListener("click", (event) => {
-  if (!tree || !plain(event)) return;
+  if (!theTree() || !plain(event)) return;
   const link = event.target.closest("#tree .nm > a, a[data-inspect]");
   const row = event.target.closest(`#tree ${ROW}`);
   const more = event.target.closest("[data-more]");
@@ -119,9 +120,9 @@ const MOVES = {
   End: (all) => all.at(-1),
 };
 
-tree?.addEventListener("keydown", (event) => {
-  const row = event.target.closest(ROW);
-  if (!row || event.ctrlKey || event.metaKey || event.altKey) return;
+document.addEventListener("keydown", (event) => {
+  const row = event.target.closest(`#tree ${ROW}`);
+  if (!row || event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
   const all = rows();
   if (event.key in MOVES) focusRow(MOVES[event.key](all, all.indexOf(row)));
   else if (event.key === "ArrowRight") row.ariaExpanded === "false" ? open(row) : isOpen(row) && focusRow(all[all.indexOf(row) + 1]);
@@ -133,6 +134,7 @@ tree?.addEventListener("keydown", (event) => {
 
 // Arrows anywhere else on the page enter the tree, so that it can be walked at once.
 document.addEventListener("keydown", (event) => {
+  const tree = theTree();
   if (!tree || !["ArrowDown", "ArrowUp"].includes(event.key) || !mayUseKeys(event) || event.target !== document.body) return;
   event.preventDefault();
   focusRow(tree.querySelector('[role=row][aria-selected="true"]') ?? rows()[0]);
@@ -140,16 +142,16 @@ document.addEventListener("keydown", (event) => {
 
 // One row is in the tab order: the selected one, else the first.
 export function keepTabStop() {
+  const tree = theTree();
   if (!tree || tree.querySelector('[role=row][tabindex="0"]')) return;
   const row = tree.querySelector('[role=row][aria-selected="true"]') ?? tree.querySelector(ROW);
   if (row) row.tabIndex = 0;
 }
 
 // Back and forward between steps: the page of that address, as the server draws it.
-window.addEventListener("popstate", () => tree && location.reload());
+window.addEventListener("popstate", () => theTree() && location.reload());
 keepTabStop();
 document.body.addEventListener("htmx:afterSettle", keepTabStop);
-if (tree) {
-  const selected = tree.querySelector('[role=row][aria-selected="true"]');
-  if (location.pathname.includes("/steps/")) selected?.scrollIntoView({ block: "nearest" });
+if (location.pathname.includes("/steps/")) {
+  theTree()?.querySelector('[role=row][aria-selected="true"]')?.scrollIntoView({ block: "nearest" });
 }

@@ -55,6 +55,34 @@ def test_new_steps_appear_while_following_and_wait_otherwise(desk: Page, version
     expect(desk.locator("#offer")).to_have_count(0)
 
 
+def test_bars_keep_their_places_when_the_axis_grows(desk: Page, version: AgentVersion) -> None:
+    """Whatever the page did to its bars as the run went on, loading it anew changes nothing visible."""
+    builder = RunBuilder(version, seconds_ago=9)
+    for name in ("plan", "fetch", "parse"):
+        builder.node(name, overhead_seconds=2.0)
+    run = builder.save(status="running", node="work")
+    desk.goto(f"/runs/{run.id}")
+    expect(desk.locator("#live")).to_have_text("Live")
+    axis = desk.locator("#tree").get_attribute("data-axis")
+    for number in range(20):
+        add_nodes(run, builder, f"step{number}")
+        desk.wait_for_timeout(1000)
+        if desk.locator("#tail").get_attribute("data-axis") != axis:
+            break
+    expect(desk.locator("#tree .chunk").first).to_have_attribute(
+        "data-axis", desk.locator("#tail").get_attribute("data-axis") or ""
+    )
+    grown = places(desk)
+    desk.reload()
+    assert places(desk)[:3] == pytest.approx(grown[:3], abs=2.0)
+
+
+def places(page: Page) -> list[float]:
+    """Return where the bars of the first rows begin, in percent."""
+    bars = page.locator("#tree .wf rect").all()
+    return [float((bar.get_attribute("x") or "0").rstrip("%")) for bar in bars]
+
+
 def test_an_opened_fold_and_the_focus_outlive_what_comes_in(desk: Page, version: AgentVersion) -> None:
     builder = RunBuilder(version, seconds_ago=120)
     for number in range(12):

@@ -85,6 +85,12 @@ def test_a_growing_axis_seldom_changes_its_length() -> None:
     assert all(Axis(at(0), at(s), is_growing=True).length >= s for s in range(1, 5000, 7))
 
 
+def test_a_growing_axis_with_folds_seldom_changes_its_shape() -> None:
+    gaps = [Gap(1, "gap", at(50), at(5000))]
+    shapes = {Axis(at(0), at(5000 + seconds), gaps, is_growing=True).signature for seconds in range(50, 500)}
+    assert len(shapes) <= 8
+
+
 def test_times_of_buckets_go_there_and_back() -> None:
     axis = Axis(
         at(0), at(50_000), [Gap(1, "gap", at(100), at(49_000)), Gap(2, "wait", at(49_500), at(49_900))]
