@@ -33,7 +33,11 @@ class Fold:
 
 
 class Axis:
-    """Maps times to percent of the width. `length` is the drawn length in seconds, `folds` the folded idle times."""
+    """Maps times to percent of the width.
+
+    `length` is the drawn length in seconds, `folds` are the folded idle times; `active_seconds` and `idle_seconds`
+    together are the real length.
+    """
 
     def __init__(
         self, begin: datetime, end: datetime, gaps: Sequence[Gap] = (), *, is_growing: bool = False
@@ -41,7 +45,8 @@ class Axis:
         self.begin = begin
         span = max((end - begin).total_seconds(), 0.001)
         idle = _merged(begin, span, gaps)
-        active = max(span - sum(stop - start for start, stop, _gap in idle), 0.001)
+        self.idle_seconds = sum(stop - start for start, stop, _gap in idle)
+        self.active_seconds = active = max(span - self.idle_seconds, 0.001)
         least = max(FOLD_MIN_SECONDS, FOLD_SHARE * active)
         folded = [item for item in idle if item[1] - item[0] >= least]
         drawn = span - sum(stop - start for start, stop, _gap in folded)

@@ -51,7 +51,8 @@ def respond(
     region = (
         (regions or {}).get(request.headers.get("HX-Target", "")) if "HX-Request" in request.headers else None
     )
-    response = render(request, _template(template, region), dict(context), status=status)
+    shown = {**context, "is_fragment": region is not None}
+    response = render(request, _template(template, region), shown, status=status)
     patch_vary_headers(response, ("HX-Request", "HX-Target", "Cookie"))
     response.headers.setdefault("Cache-Control", "private, no-cache")
     return response

@@ -103,7 +103,8 @@ def test_many_alike_are_folded_with_what_failed_in_sight(see: See, version: Agen
     assert len(shown_below) == 2
     assert shown_below[0].startswith("read contextlib.61.html an action failed")
     assert shown_below[1].startswith("http.get https://docs.example.org/contextlib.61.html Failed 3 attempts")
-    assert words(one(shown, "#tree-count")) == "237 steps, 11 shown (226 folded)"
+    told = "237 steps, 11 shown (226 folded) · 3 m 30 s active, 41 h 25 m idle"
+    assert words(one(shown, "#tree-count")) == told
     assert words(one(shown, ".errors a:not(.sr)")) == "1 error"
 
 
@@ -331,7 +332,9 @@ def test_every_tab_shows_every_kind_of_run(see: See, version: AgentVersion, tab:
     run = stories.a_crawl(version, finish=finish, n_pages=8)
     shown = see(f"/runs/{run.id}{tab}")
     assert len(shown.select(".tabs [aria-current]")) == 1
-    assert html(see(f"/runs/{run.id}{tab}", target="run-head")) == html(one(shown, "#run-head"))
+    fragment = see(f"/runs/{run.id}{tab}", target="run-head")
+    assert html(one(fragment, "#run-head")) == html(one(shown, "#run-head"))
+    assert words(one(fragment, "#system[hx-swap-oob=true]")) == words(one(shown, "#system"))
 
 
 def test_the_inspector_as_a_fragment_is_the_region_of_the_page(see: See, version: AgentVersion) -> None:
