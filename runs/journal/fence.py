@@ -1,11 +1,13 @@
 """Fenced statements: one round trip each, retried over lost connections, never ambiguous.
 
 A commit is one statement whose inserts select from the guarded run row. Zero rows mean that the lease is lost.
-When the connection breaks, nobody knows whether the statement was committed: the step row carries a token that
-was minted before the first try, and finding it there says that it was. Source: PROTOCOL 4, 5; ADR 0003.
+When the connection breaks, nobody knows whether the statement was committed, or will be: the server may still be
+at it. So the server process behind the broken connection is ended first. Then the step row tells: it carries a token
+that was minted before the first try, and finding it there says that it was. Source: PROTOCOL 4, 5; ADR 0003.
 """
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -25,6 +27,12 @@ logger = logging.getLogger(__name__)
 
 _FIRST_PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 2.0
+_END_WAIT_MS = 5000
+_END_BACKEND = (
+    "SELECT pg_terminate_backend(pid, %(wait_ms)s) FROM pg_stat_activity"
+    " WHERE pid = %(pid)s AND usename = current_user AND pid <> pg_backend_pid()"
+    " AND backend_start < clock_timestamp() - make_interval(secs => %(ago_seconds)s)"  # not a later one of this number
+)
 # Django wraps what goes wrong while it connects; the rest comes from psycopg as it is.
 _TRANSIENT = (
     django.db.OperationalError,
@@ -35,6 +43,7 @@ _TRANSIENT = (
     psycopg.errors.SerializationFailure,
     psycopg.errors.LockNotAvailable,
 )
+_backend = threading.local()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +61,7 @@ def execute(sql: str, params: Mapping[str, Any]) -> Row | None:
 
     Django's cursor is bypassed: its wrappers cost a third of a commit (ADR 0003).
 
-    Raises: psycopg.Error as it comes.
+    Raises: psycopg.Error as it comes; django.db.OperationalError where no connection can be opened.
     """
     cursor = _connected().execute(sql, params, prepare=True)
     has_rows = cursor.pgresult is not None and cursor.pgresult.nfields
@@ -71,6 +80,7 @@ def _connected() -> psycopg.Connection[Row]:
     _drop_broken_connection()
     connection.ensure_connection()
     raw: psycopg.Connection[Row] = connection.connection
+    _backend.pid = raw.pgconn.backend_pid
     return raw
 
 
@@ -81,16 +91,15 @@ def persist(attempt: Callable[[], T], *, confirm: Callable[[], T | None] | None 
     whose answer got lost. There is no time limit: a slice waits until it is told that its epoch is stale.
     """
     pause_seconds = _FIRST_PAUSE_SECONDS
-    in_doubt = False
+    suspects: dict[int, float] = {}
     while True:
         try:
-            found = confirm() if in_doubt and confirm else None
+            found = _found_after(suspects, confirm)
             return attempt() if found is None else found
         except _TRANSIENT as error:
-            logger.warning(
-                "database: %s; trying again in %.2f s", str(error).strip().split("\n")[0], pause_seconds
-            )
-            in_doubt = True
+            first_line = str(error).strip().split("\n")[0]
+            logger.warning("database: %s; trying again in %.2f s", first_line, pause_seconds)
+            suspects.setdefault(getattr(_backend, "pid", 0), time.monotonic())
             _drop_broken_connection()
             time.sleep(pause_seconds)
             pause_seconds = min(pause_seconds * 2, _LONGEST_PAUSE_SECONDS)
@@ -110,6 +119,24 @@ def fenced(sql: str, params: Mapping[str, Any], *, confirm_sql: str) -> Row:
 def _found(confirm_sql: str, params: Mapping[str, Any]) -> tuple[Row | None] | None:
     row = execute(confirm_sql, params)
     return None if row is None else (row,)
+
+
+def _found_after(suspects: dict[int, float], confirm: Callable[[], T | None] | None) -> T | None:
+    """Return what an earlier try has committed, once none of them can be under way any more.
+
+    `suspects` are the server processes behind broken connections, and when each broke. A statement that one of them
+    is still at would be committed after the look for its token and meet its own repetition, or later what followed.
+
+    Raises: OperationalError when one does not end in time.
+    """
+    for pid, broken_at in suspects.items():
+        ago_seconds = time.monotonic() - broken_at
+        row = execute(_END_BACKEND, {"pid": pid, "wait_ms": _END_WAIT_MS, "ago_seconds": ago_seconds})
+        if row is not None and not row[0]:
+            raise django.db.OperationalError(
+                f"the server process {pid} of a broken connection is still at work"
+            )
+    return confirm() if suspects and confirm else None
 
 
 def _drop_broken_connection() -> None:
