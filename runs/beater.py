@@ -4,7 +4,7 @@ A thread is not enough: a regular expression can hold the interpreter for longer
 watches the worker by pidfd, so that a death on a living host is known within milliseconds. A worker that is
 stopped (SIGSTOP) gets no beats: its runs move on, and its epoch is stale when it wakes. Source: PROTOCOL 19, 20.
 
-It knows neither Django nor agents: `python -m runs.beater WORKER_ID PID`, with the connection in
+It knows neither Django nor agents: `python -m runs.beater WORKER_ID PID PID_START`, with the connection in
 AGENTOPS_BEATER.
 """
 
@@ -57,6 +57,7 @@ RETURNING r.queue
 """
 OVERDUE = "its process was ended, a step was past its time-out"
 DECLARED_DEAD = 3
+CALM_SECONDS = 5.0  # in which everybody who waits for the database looks again
 _RETRY_SECONDS = 0.5
 
 logger = logging.getLogger("runs.beater")
@@ -85,15 +86,15 @@ def is_stopped(pid: int) -> bool:
 
 
 class PidFile:
-    """Waits for the end of a process: by pidfd where the kernel has it, else by looking."""
+    """Waits for the end of the process that began at `start`: by pidfd where the kernel has it, else by looking."""
 
-    def __init__(self, pid: int) -> None:
-        self.pid = pid
-        self.start = process_start(pid)
+    def __init__(self, pid: int, start: int) -> None:
+        self.pid, self.start = pid, start
         self._poll = select.poll()
         try:
             self._poll.register(os.pidfd_open(pid), select.POLLIN)
-            self._has_fd = True
+            # It may have ended before it was opened, and its number may be another's by now.
+            self._has_fd = process_start(pid) == start
         except (OSError, AttributeError):
             self._has_fd = False
 
@@ -113,26 +114,39 @@ class Beater:
     """Beats until the worker ends or is declared dead by others."""
 
     def __init__(
-        self, worker_id: UUID, pid: int, dsn: str, beat_seconds: float, poison_losses: int, board: Board
+        self,
+        worker_id: UUID,
+        process: PidFile,
+        dsn: str,
+        beat_seconds: float,
+        poison_losses: int,
+        board: Board,
     ) -> None:
         self.worker_id, self.dsn, self.beat_seconds = worker_id, dsn, beat_seconds
         self.poison_losses, self.board = poison_losses, board
-        self.process = PidFile(pid)
+        self.process = process
         self._reason = "its process ended"
         self._connection: psycopg.Connection | None = None
+        self._away_at = -CALM_SECONDS
 
     def run(self) -> int:
         """Return the exit status: 0 when the worker ended, DECLARED_DEAD when its row was taken away."""
-        while not self.process.ended_within(self.beat_seconds):
-            if not is_stopped(self.process.pid) and not self._beat():
-                return DECLARED_DEAD
-            self._end_when_overdue()
-        self._bury()
-        return 0
+        while True:
+            if not is_stopped(self.process.pid):
+                if not self._beat():
+                    return DECLARED_DEAD
+                self._end_when_overdue()
+            if self.process.ended_within(self.beat_seconds):
+                self._bury()
+                return 0
 
     def _end_when_overdue(self) -> None:
-        """End a worker whose step shows no progress: its other runs go on elsewhere, the stuck one is counted."""
-        if not is_stopped(self.process.pid) and self.board.overdue_seconds() > 0:
+        """End a worker whose step shows no progress: its other runs go on elsewhere, the stuck one is counted.
+
+        A step may be waiting for the database: it is not judged while that is away, nor just after.
+        """
+        is_calm = time.monotonic() - self._away_at > CALM_SECONDS
+        if is_calm and self.board.overdue_seconds() > 0:
             logger.warning("a step is past its time-out; ending the worker process %s", self.process.pid)
             self._reason = OVERDUE
             os.kill(self.process.pid, signal.SIGKILL)
@@ -143,7 +157,7 @@ class Beater:
             return self._database().execute(BEAT, (self.worker_id,)).rowcount == 1
         except psycopg.Error as error:
             logger.warning("beat failed: %s", error)
-            self._connection = None
+            self._connection, self._away_at = None, time.monotonic()
             return True
 
     def _bury(self) -> None:
@@ -170,10 +184,10 @@ def main() -> int:
     logging.basicConfig(format="%(asctime)s %(levelname)s beater: %(message)s")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    worker_id, pid = UUID(sys.argv[1]), int(sys.argv[2])
+    worker_id, process = UUID(sys.argv[1]), PidFile(int(sys.argv[2]), int(sys.argv[3]))
     settings = json.loads(os.environ["AGENTOPS_BEATER"])
     board = Board(settings.pop("board"))
-    return Beater(worker_id, pid, board=board, **settings).run()
+    return Beater(worker_id, process, board=board, **settings).run()
 
 
 if __name__ == "__main__":

@@ -5,11 +5,15 @@ its name; when it dies they are queued again under a higher epoch. Source: PROTO
 """
 
 import json
+import logging
 import os
 import socket
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -18,18 +22,29 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import connection
+from psycopg import pq
 from psycopg.conninfo import make_conninfo
 
 from agentops.common.conf import conf
 from agentops.common.ids import new_id
-from runs.beater import process_start
-from runs.journal.fence import Lease, Row, execute, persist, query
+from runs.beater import DECLARED_DEAD, process_start
+from runs.journal.fence import Lease, Row, execute, query
 from runs.journal.nodes import Position
 from runs.slots import Board
 
+Held = tuple[UUID, int]
+
+_KEEPER_PAUSE_SECONDS = 1.0
 _REGISTER = (
     "INSERT INTO runs_worker (id, host, boot_id, pid_ns, pid, pid_start, queues, slots, dead_reason)"
     " VALUES (%(id)s, %(host)s, %(boot_id)s, %(pid_ns)s, %(pid)s, %(pid_start)s, %(queues)s::jsonb, %(slots)s, '')"
+    " ON CONFLICT DO NOTHING"
+)
+_IS_DEAD = "SELECT dead_at IS NOT NULL FROM runs_worker WHERE id = %(id)s"
+_LEASED = "SELECT id, epoch FROM runs_run WHERE worker_id = %(id)s AND status = 'running'"
+_GIVE_BACK = (
+    "UPDATE runs_run SET status = 'queued', worker_id = NULL, queued_at = clock_timestamp()"
+    " WHERE id = %(run_id)s AND epoch = %(epoch)s AND status = 'running'"
 )
 _STOPPING = "UPDATE runs_worker SET is_stopping = true WHERE id = %(id)s"
 _NEXT_ISOLATED = (
@@ -57,6 +72,8 @@ _CLAIM_NEXT = _CLAIM.format(
 _CLAIM_ALONE = _CLAIM.format(
     wanted="SELECT id FROM runs_run WHERE status = 'queued' AND id = %(run_id)s AND is_isolated"
 )
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,26 +113,51 @@ def this_host() -> Host:
 
 
 class WorkerProcess:
-    """This process as a worker: its id, its beater, and whether it is stopping."""
+    """This process as a worker: its id, its beater, the leases that it holds, and whether it is stopping."""
 
     def __init__(self) -> None:
         self.pid = os.getpid()
         self.id: UUID | None = None
         self.stopping = threading.Event()
         self.board = Board()
+        self._held: set[Held] = set()
+        self._astray: set[Held] = set()
         self._lock = threading.Lock()
         self._beater: subprocess.Popen[bytes] | None = None
+        self._keeper: threading.Thread | None = None
 
     def ensure(self) -> UUID:
         """Return the id under which this process may claim; registers it and starts its beater when needed.
 
-        A beater that ended on its own says that this worker was declared dead: it goes on under a fresh id.
+        A beater that says that this worker was declared dead makes it go on under a fresh id; one that was killed
+        is replaced.
+
+        Raises: psycopg.Error, django.db.Error while the database is away.
         """
         with self._lock:
-            if self.id is None or self._beater is None or self._beater.poll() is not None:
-                self.id = self._register()
-                self._beater = _start_beater(self.id, self.board)
-            return self.id
+            return self._ensured()
+
+    def _ensured(self) -> UUID:
+        status = self._beater.poll() if self._beater else None
+        if self.id is None or status == DECLARED_DEAD:
+            self.id, self._beater = self._register(), None
+        if self._beater is None or status is not None:
+            self._beater = _start_beater(self.id, self.board)
+        if self._keeper is None:
+            self._keeper = threading.Thread(target=self._keep, name="keeper", daemon=True)
+            self._keeper.start()
+        return self.id
+
+    @contextmanager
+    def holding(self, lease: Lease) -> Iterator[None]:
+        """Say that this process executes the run, and take a slot of the board for it."""
+        held = (lease.run_id, lease.epoch)
+        self._held.add(held)
+        try:
+            with self.board.slot():
+                yield
+        finally:
+            self._held.discard(held)
 
     def stop(self) -> None:
         """Let slices end at their next action; what still runs when the process ends is not to blame for that."""
@@ -129,10 +171,47 @@ class WorkerProcess:
             if self.id is not None:
                 execute(_RETIRE, {"id": self.id, "reason": "stopped"})
                 self.id = None
-            if self._beater is not None:
-                self._beater.kill()
-                self._beater.wait()
-                self._beater = None
+            self._end_beater()
+
+    def _keep(self) -> None:
+        """Look after this worker's own standing, at every beat."""
+        while self._beater is not None:
+            time.sleep(conf().beat_seconds)
+            try:
+                self._look_after_beater()
+                self.look_after_leases()
+            except Exception as error:  # noqa: BLE001 -- the keeper must outlive an outage
+                logger.warning("keeper: %s", str(error).strip().split("\n")[0])
+
+    def _look_after_beater(self) -> None:
+        """Replace the beater when it has ended, or when it did not notice that this worker was declared dead."""
+        with self._lock:
+            if self.id is None or self._beater is None:
+                return
+            row = execute(_IS_DEAD, {"id": self.id})
+            if row is not None and row[0]:
+                self._end_beater()
+                self.id = None
+            self._ensured()
+
+    def look_after_leases(self) -> None:
+        """Give back the runs that are leased to this process although nobody here executes them.
+
+        A claim whose answer was lost leaves such a run. It is given back when it is found twice in a row: a claim
+        may be on its way just now.
+        """
+        leased = {(run_id, epoch) for run_id, epoch in query(_LEASED, {"id": self.id})}
+        found = {lease for lease in leased if lease not in self._held}
+        for run_id, epoch in found & self._astray:
+            logger.warning("run %s is leased to this worker, which does not execute it: given back", run_id)
+            execute(_GIVE_BACK, {"run_id": run_id, "epoch": epoch})
+        self._astray = found
+
+    def _end_beater(self) -> None:
+        if self._beater is not None:
+            self._beater.kill()
+            self._beater.wait()
+            self._beater = None
 
     def _register(self) -> UUID:
         worker_id, host = new_id(), this_host()
@@ -140,7 +219,7 @@ class WorkerProcess:
             "id": worker_id, "host": host.name, "boot_id": host.boot_id, "pid_ns": host.pid_ns, "pid": self.pid,
             "pid_start": process_start(self.pid) or 0, "queues": json.dumps(["default"]), "slots": settings.WORKER_SLOTS,
         }  # fmt: skip
-        persist(lambda: execute(_REGISTER, row))
+        execute(_REGISTER, row)
         return worker_id
 
 
@@ -204,14 +283,15 @@ def _claimed(worker_id: UUID, row: Row) -> Claimed:
 def _start_beater(worker_id: UUID, board: Board) -> subprocess.Popen[bytes]:
     """Start the sibling that beats for this worker; in a session of its own, so that what kills us spares it."""
     given: dict[str, Any] = connection.get_connection_params()
-    known = ("host", "port", "user", "password", "dbname")
-    conninfo = make_conninfo("", **{key: given[key] for key in known if given.get(key)})
+    known = {option.keyword.decode() for option in pq.Conninfo.get_defaults()}
+    conninfo = make_conninfo("", **{key: given[key] for key in known & given.keys() if given[key]})
     settings_of_beater = {
         "dsn": conninfo, "beat_seconds": conf().beat_seconds, "poison_losses": conf().poison_losses,
         "board": board.descriptor,
     }  # fmt: skip
+    process = (os.getpid(), process_start(os.getpid()))
     return subprocess.Popen(
-        [sys.executable, "-m", "runs.beater", str(worker_id), str(os.getpid())],
+        [sys.executable, "-m", "runs.beater", str(worker_id), *map(str, process)],
         env=os.environ | {"AGENTOPS_BEATER": json.dumps(settings_of_beater)},
         pass_fds=(board.descriptor,),
         cwd=settings.BASE_DIR,

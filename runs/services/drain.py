@@ -37,7 +37,7 @@ def drain(queue: str) -> int:
         if isolated is not None:
             run_in_own_process(isolated)
         for one in claimed:
-            with process.board.slot():
+            with process.holding(one.lease):
                 advance(one, stopping=process.stopping)
         if time.monotonic() > until:
             return n_slices

@@ -31,7 +31,7 @@ def advance_alone(run_id: UUID) -> bool:
     process = leases.worker()
     claimed = leases.claim_alone(worker_id=process.ensure(), run_id=run_id)
     for one in claimed:
-        with process.board.slot():
+        with process.holding(one.lease):
             advance(one, stopping=process.stopping)
     process.retire()
     return bool(claimed)
