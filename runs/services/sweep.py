@@ -5,6 +5,7 @@ Source: PROTOCOL 16, 18, 20, 22.
 """
 
 from dataclasses import dataclass
+from uuid import UUID
 
 from agentops.common.conf import conf
 from runs import dispatch
@@ -29,9 +30,14 @@ _BURY = """
 UPDATE runs_worker SET dead_at = clock_timestamp(), dead_reason = %(reason)s
 WHERE id = ANY(%(ids)s) AND dead_at IS NULL RETURNING id
 """
+# At one instant of the database's clock, and by a clock that has itself beaten lately: if it, its host or the database
+# stood still just now, then so did the beaters.
 _BURY_SILENT = """
-UPDATE runs_worker SET dead_at = clock_timestamp(), dead_reason = 'missed its beats'
-WHERE dead_at IS NULL AND beat_at < clock_timestamp() - make_interval(secs => %(lease_seconds)s) RETURNING id
+WITH t AS MATERIALIZED (SELECT clock_timestamp() AS now, make_interval(secs => %(lease_seconds)s) AS lease)
+UPDATE runs_worker w SET dead_at = t.now, dead_reason = 'missed its beats' FROM t
+WHERE w.dead_at IS NULL AND w.beat_at < t.now - t.lease
+    AND EXISTS (SELECT 1 FROM runs_clockbeat c WHERE c.id = %(clock_id)s AND c.beat_at > t.now - t.lease / 2)
+RETURNING w.id
 """
 _EXPIRE = f"""
 WITH r AS (
@@ -46,7 +52,10 @@ SELECT id FROM r
 """  # noqa: S608 -- put together from constants
 _QUEUED = "SELECT DISTINCT queue FROM runs_run WHERE status = 'queued'"
 _FORGET = "DELETE FROM runs_worker WHERE dead_at < clock_timestamp() - interval '1 day' RETURNING id"
-_UPTIME = "SELECT extract(epoch from clock_timestamp() - pg_postmaster_start_time())::float8"
+_CLOCK = (
+    "SELECT extract(epoch from clock_timestamp())::float8,"
+    " extract(epoch from clock_timestamp() - pg_postmaster_start_time())::float8"
+)
 
 
 @dataclass(slots=True)
@@ -61,7 +70,7 @@ class Grace:
     last: float | None = None
 
     def allows(self, now: float, database_up_seconds: float) -> bool:
-        """Return whether silence may be judged at the monotonic instant `now`; called at every tick."""
+        """Return whether silence may be judged at the instant `now` of the database's clock; called at every tick."""
         lease = conf().lease_seconds
         if self.last is None or now - self.last > lease / 2:
             self.since = now
@@ -93,9 +102,9 @@ def bury_neighbours() -> int:
     return len(query(_BURY, {"ids": gone, "reason": "its process is gone"})) if gone else 0
 
 
-def bury_silent() -> int:
-    """Mark the workers that missed their beats as dead; returns how many."""
-    return len(query(_BURY_SILENT, {"lease_seconds": conf().lease_seconds}))
+def bury_silent(clock_id: UUID) -> int:
+    """Mark the workers that missed their beats as dead, unless the clock missed its own; returns how many."""
+    return len(query(_BURY_SILENT, {"lease_seconds": conf().lease_seconds, "clock_id": clock_id}))
 
 
 def requeue_orphans() -> int:
@@ -118,9 +127,10 @@ def forget_old_workers() -> None:
     query(_FORGET, {})
 
 
-def database_up_seconds() -> float:
-    """Return how long the database server has been up, by its own clock."""
-    return float(query(_UPTIME, {})[0][0])
+def database_clock() -> tuple[float, float]:
+    """Return the database's time in seconds, and for how many it has been up."""
+    now, up_seconds = query(_CLOCK, {})[0]
+    return now, up_seconds
 
 
 def _poke(rows: list[tuple[str]] | list[tuple[object, ...]]) -> None:

@@ -42,7 +42,7 @@ class Clock:
         began = time.monotonic()
         sweep.wake_due()
         sweep.expire_overdue()
-        if sweep.bury_neighbours() + self._bury_silent(began):
+        if sweep.bury_neighbours() + self._bury_silent():
             logger.warning("a worker died; its runs go on elsewhere")
         sweep.requeue_orphans()
         sweep.reissue_tickets()
@@ -61,8 +61,8 @@ class Clock:
                 register_programs(team_id=team_id)
             self.registered = found
 
-    def _bury_silent(self, now: float) -> int:
-        return sweep.bury_silent() if self.grace.allows(now, sweep.database_up_seconds()) else 0
+    def _bury_silent(self) -> int:
+        return sweep.bury_silent(self.id) if self.grace.allows(*sweep.database_clock()) else 0
 
     def _beat(self, tick_seconds: float) -> None:
         row = {"id": self.id, "host": this_host().name, "pid": os.getpid(), "tick_seconds": tick_seconds,
