@@ -17,7 +17,6 @@ from runs.engine.tools import ToolSpec
 from runs.journal.fence import Lease, Row, execute, fenced, persist, query
 from runs.journal.pending import Pending, now_seconds
 from runs.journal.statements import (
-    CONFIRM_LEASE,
     CONFIRM_STEP,
     KEEP_EVIDENCE,
     LOAD_ACTIONS,
@@ -25,6 +24,7 @@ from runs.journal.statements import (
     with_blobs,
 )
 
+CONFIRMED_FOR_SECONDS = 2.0
 _OPEN: dict[str, Any] = {"body": None, "body_codec": 0, "mac": b"", "key_id": 0}
 
 
@@ -45,6 +45,7 @@ class Entry:
     spec: ToolSpec | None = None
     idempotency_key: str = ""
     began: float = field(default_factory=now_seconds)
+    confirmed: float = 0.0
     is_begun: bool = False
     token: UUID = field(default_factory=new_token)
 
@@ -68,8 +69,9 @@ class ActionJournal:
         assert entry.spec
         params = self._params(entry) | {
             "tool_version": entry.spec.version, "idempotency_key": entry.idempotency_key,
-            "timeout_seconds": entry.spec.timeout_seconds,
+            "timeout_seconds": entry.spec.timeout_seconds + CONFIRMED_FOR_SECONDS,
         }  # fmt: skip
+        entry.confirmed = now_seconds()
         if entry.is_begun:
             return self._commit(("update_step", "renew_intent"), params)
         entry.is_begun = True
@@ -108,10 +110,22 @@ class ActionJournal:
         params = self._params(entry) | _leave(waiting_on, []) | {"status": "unknown"}
         self._commit(("update_step",), params, guard="ask")
 
-    def confirm(self) -> None:
-        """Return when the lease still holds; asked before a write is repeated."""
-        fence = {"run_id": self.lease.run_id, "epoch": self.lease.epoch}
-        fenced(CONFIRM_LEASE, fence, confirm_sql=CONFIRM_LEASE)
+    def confirm(self, entry: Entry) -> None:
+        """Return when the lease still holds; asked before each call of a write (PROTOCOL 9).
+
+        The call's deadline is renewed with it: until then nobody else asks whether the write happened.
+        """
+        if now_seconds() - entry.confirmed <= CONFIRMED_FOR_SECONDS:
+            return
+        assert entry.spec
+        params = {
+            "run_id": self.lease.run_id, "epoch": self.lease.epoch, "seq": entry.action.seq,
+            "timeout_seconds": entry.spec.timeout_seconds + CONFIRMED_FOR_SECONDS,
+        }  # fmt: skip
+        confirmed = now_seconds()
+        if persist(lambda: execute(statement("share", ("renew_deadline",)), params)) is None:
+            raise LeaseLost
+        entry.confirmed = confirmed
 
     def _deferred(
         self, entry: Entry, attempts: int, seconds: float

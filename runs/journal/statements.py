@@ -125,6 +125,10 @@ ARMS = {
         " deadline_at = clock_timestamp() + make_interval(secs => %(timeout_seconds)s)"
         " FROM r WHERE run_id = %(run_id)s AND seq = %(seq)s"
     ),
+    "renew_deadline": (
+        "UPDATE runs_intent SET deadline_at = clock_timestamp() + make_interval(secs => %(timeout_seconds)s)"
+        " FROM r WHERE run_id = %(run_id)s AND seq = %(seq)s"
+    ),
     "rest_intent": (
         "UPDATE runs_intent SET calls = %(attempts)s FROM r WHERE run_id = %(run_id)s AND seq = %(seq)s"
     ),
@@ -158,10 +162,6 @@ UPDATE runs_step s SET ended_at = clock_timestamp(), status = CASE WHEN EXISTS (
     AND i.calls > s.attempts) THEN 'unknown' ELSE 'cancelled' END
 FROM r WHERE s.run_id = r.id AND s.status = 'running' AND r.is_ended
 """
-CONFIRM_LEASE = (
-    "SELECT r.team_id, r.control, r.node_at::text FROM runs_run r"
-    " WHERE id = %(run_id)s AND epoch = %(epoch)s AND status = 'running' FOR SHARE"
-)
 KEEP_EVIDENCE = (
     "UPDATE runs_intent SET evidence = %(evidence)s::jsonb, evidence_at = clock_timestamp()"
     " WHERE run_id = %(run_id)s AND seq = %(seq)s AND token = %(token)s AND settled_at IS NULL"

@@ -2,9 +2,12 @@
 
 import random
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
+from itertools import islice
 from typing import Any
 
 from django.db import connections
@@ -12,7 +15,7 @@ from django.db import connections
 from agentops.common.canonical import Cleaner
 from agentops.common.conf import conf
 from agentops.common.types import JsonObject
-from runs.engine.control import Cancelled, SliceOver, Suspend
+from runs.engine.control import Cancelled, LeaseLost, SliceOver, Suspend
 from runs.engine.journal import Execute, Recorded, idempotency_key
 from runs.engine.tools import ToolCall
 from runs.journal import nodes
@@ -121,21 +124,49 @@ class ActionShell:
         return None
 
     def _results(self, entries: list[Entry], max_parallel: int) -> Iterator[tuple[Entry, Recorded | Open]]:
-        """Yield each action's outcome, recorded, as it ends; calls are made in threads when there are several."""
-        for entry in entries:
-            if entry.is_write:
-                self._heed(self.journal.begin(entry))
+        """Yield each action's outcome, recorded, as it ends; calls are made in threads when there are several.
+
+        Each begins when its turn comes: of those that had none when the worker dies, nothing is in question. None
+        begins any more once a person has asked to stop.
+        """
         if len(entries) <= 1 or max_parallel <= 1:
-            yield from ((entry, self._recorded(entry, self._tried(entry))) for entry in entries)
+            for entry in entries:
+                if self._is_begun(entry):
+                    yield entry, self._recorded(entry, self._tried(entry))
             return
         rounds = -(-len(entries) // max_parallel)
         worker().board.arm(
             rounds * max(_longest_seconds(entry) for entry in entries) + conf().timeout_grace_seconds
         )
         with ThreadPoolExecutor(min(max_parallel, len(entries))) as pool:
-            futures = {pool.submit(self._tried_in_thread, entry): entry for entry in entries}
-            for future in as_completed(futures):
-                yield futures[future], self._recorded(futures[future], future.result())
+            yield from self._side_by_side(iter(entries), max_parallel, pool)
+
+    def _side_by_side(
+        self, entries: Iterator[Entry], max_parallel: int, pool: ThreadPoolExecutor
+    ) -> Iterator[tuple[Entry, Recorded | Open]]:
+        under_way: dict[Future[Tried], Entry] = {}
+        try:
+            while True:
+                for entry in islice(entries, max_parallel - len(under_way)):
+                    if self._is_begun(entry):
+                        under_way[pool.submit(self._tried_in_thread, entry)] = entry
+                if not under_way:
+                    return
+                for future in wait(under_way, return_when=FIRST_COMPLETED).done:
+                    entry = under_way.pop(future)
+                    yield entry, self._recorded(entry, future.result())
+        except LeaseLost:
+            for future, entry in under_way.items():
+                with suppress(LeaseLost):  # what the others bring about is kept as evidence
+                    self._recorded(entry, future.result())
+            raise
+
+    def _is_begun(self, entry: Entry) -> bool:
+        """Store the intent of a write; return whether the action may be done now."""
+        if not self._control and entry.is_write:
+            self._heed(self.journal.begin(entry))
+            return True
+        return not self._control
 
     def _tried_in_thread(self, entry: Entry) -> Tried:
         try:
@@ -151,7 +182,7 @@ class ActionShell:
         call = ToolCall(
             lease.team_id, lease.run_id, action.seq, 0, entry.idempotency_key, spec.timeout_seconds
         )
-        confirm = self.journal.confirm if entry.is_write else _nothing
+        confirm = partial(self.journal.confirm, entry) if entry.is_write else _nothing
         worker().board.arm(_longest_seconds(entry) + conf().timeout_grace_seconds)
         return call_tool(spec, action.request.args, call, attempts=action.attempts, confirm=confirm)
 
@@ -230,7 +261,7 @@ def _reason(entry: Entry) -> str:
 
 
 def _nothing() -> None:
-    """Nothing needs to be confirmed before a read is repeated."""
+    """Nothing needs to be confirmed before a read."""
 
 
 def _outcome(action: Execute, tried: Tried) -> Recorded:

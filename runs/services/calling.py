@@ -41,10 +41,11 @@ def call_tool(
 ) -> Tried:
     """Call the tool as often as its policy says, waiting here for at most IN_PROCESS_WAIT_SECONDS at a time.
 
-    `attempts` were made before. `confirm` is asked before a write is repeated; it raises when the lease is lost.
+    `attempts` were made before. `confirm` is asked before each call; it raises when the lease is lost.
     """
     tried = Tried(attempts)
     while True:
+        confirm()
         tried.attempts += 1
         began = now_seconds()
         try:
@@ -62,7 +63,6 @@ def call_tool(
             tried.retry_seconds, tried.error = delay_seconds, None
             return tried
         time.sleep(delay_seconds)
-        confirm()
 
 
 def error_document(error: BaseException) -> JsonObject:
