@@ -21,7 +21,7 @@ from runs.engine.program import Program
 from runs.engine.updates import apply_delta
 from runs.journal import actions, nodes
 from runs.journal.actions import Place
-from runs.journal.fence import Lease
+from runs.journal.fence import Lease, persist
 from runs.journal.pending import Pending, now_seconds
 from runs.leases import Claimed, worker
 from runs.models import Run
@@ -49,13 +49,17 @@ def advance(claimed: Claimed, *, stopping: Any = None) -> None:
     except ControlSignal as signal:
         logger.debug("run %s left this worker: %r", claimed.lease.run_id, signal)
     except IntegrityError as error:
-        flag_integrity(run_id=error.run_id, text=str(error), last_good_seq=error.last_good_seq)
+        _flag(error)
     except ProgramError as error:
         nodes.pause(claimed.lease, kind="program_changed", text=str(error))
     except Exception as error:
         logger.exception("run %s: the slice broke off", claimed.lease.run_id)
         _come_back_later(claimed.lease, error)
     broadcasts.hint(claimed.lease.team_id, claimed.lease.run_id)
+
+
+def _flag(error: IntegrityError) -> None:
+    persist(lambda: flag_integrity(run_id=error.run_id, text=str(error), last_good_seq=error.last_good_seq))
 
 
 def _come_back_later(lease: Lease, error: Exception) -> None:
@@ -75,12 +79,14 @@ class Slice:
         self.pending = Pending()
         self.claimed = claimed
         self.attempts_before = claimed.attempts_before
-        self.agent, name, version = program_of(claimed.agent_version_id)
+        self.agent, name, version = persist(lambda: program_of(claimed.agent_version_id))
         self.program: Program = get_program(name, version)()
 
     def run(self) -> None:
         self._heed_control()
-        self.built: Rebuilt = _cache.take(self.lease.run_id, self.at.head_hash) or _rebuilt(self.claimed)
+        self.built: Rebuilt = _cache.take(self.lease.run_id, self.at.head_hash) or persist(
+            lambda: _rebuilt(self.claimed)
+        )
         recorded, next_seq = self._recorded()
         while True:
             next_seq = self._node(recorded, next_seq)
@@ -103,6 +109,9 @@ class Slice:
         journal = NodeJournal(recorded, next_seq=next_seq, max_actions=conf().node_max_actions)
         place = Place(self.at.node_seq, self.at.branch, self.at.node_attempt)
         shell = ActionShell(self.lease, place, self.pending, self.clock)
+        shell.first_failed = min(
+            (action.ordinal for action in recorded if action.status == "failed"), default=None
+        )
         context = Context(
             shell, journal, run_id=self.lease.run_id, agent=self.agent, attempt=self.at.node_attempt
         )
