@@ -1,0 +1,102 @@
+"""The connection to PostgreSQL breaks at a commit: the run goes on, exactly once, whichever commit and however.
+
+A proxy of ours breaks it before the statement arrives, in its middle, after the commit but before the answer, or so
+that the server gets the statement only after the client has given up. Control: with the read-back of the token taken
+out, a commit whose answer was lost is taken for a lost lease, or for a failure of the node.
+"""
+
+import threading
+import time
+
+import psycopg
+import pytest
+
+from runs import leases
+from runs.checkpoints.store import rebuild
+from runs.checkpoints.verify import verify_run
+from runs.models import Attempt, Run, Step
+from runs.services.advance import advance
+from runs.services.sweep import wake_due
+from tests import ledger
+from tests.property.world import world
+from tests.proxy import Cut, Proxy, Rule, nth
+from tests.runs import a_run, a_worker, make_due, output
+
+pytestmark = [pytest.mark.crash, pytest.mark.django_db(transaction=True)]
+
+# A retry that is stored, a write, a write that a person may have to answer for, a wait, a sleep, a failed attempt.
+PLAN = [
+    {"ops": [{"kind": "read", "faults": ["busy"], "catch": False}, {"kind": "write", "faults": ["busy"], "catch": False}],
+     "raises": 1, "raise_at": 2, "end": "sleep"},
+    {"ops": [{"kind": "once", "faults": [], "catch": False}, {"kind": "log"}, {"kind": "sleep", "seconds": 3600}],
+     "raises": 0, "raise_at": 0, "end": "goto"},
+    {"ops": [], "raises": 0, "raise_at": 0, "end": "finish"},
+]  # fmt: skip
+HELD_SECONDS = 0.3
+
+
+def commits(text: str) -> bool:
+    return text.startswith("WITH r AS (") or "worker_id = NULL" in text
+
+
+def drive(run: Run, seconds: float = 20.0) -> Run:
+    """Advance the run to its end in the name of one worker."""
+    worker_id = a_worker()
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        run.refresh_from_db()
+        if run.ended_at is not None or run.status == "awaiting_approval":
+            return run
+        if run.status == "running":
+            return run
+        make_due(run)
+        wake_due()
+        for claimed in leases.claim(worker_id=worker_id, queue="default", limit=1):
+            advance(claimed)
+    return run
+
+
+def assert_done_once(run: Run) -> None:
+    assert (run.status, run.error, output(run)) == ("succeeded", None, {"at": 3})
+    assert dict(world.applied) == {"0.1": 1, "1.0": 1}
+    assert list(
+        Attempt.objects.filter(run=run).order_by("seq", "number").values_list("error_code", flat=True)
+    ) == ["RuntimeError", "busy", "busy"]
+    assert not Step.objects.filter(run=run, status__in=["running", "unknown"]).exists()
+    assert len(rebuild(run).state["results"]) == 3
+    assert verify_run(run).is_clean
+
+
+@pytest.fixture(autouse=True)
+def _world() -> None:
+    world.reset()
+
+
+@pytest.mark.parametrize("cut", Cut)
+def test_every_commit_of_a_run_survives_a_broken_connection(cut: Cut) -> None:
+    n_cut = 0
+    while True:
+        world.reset()
+        run = a_run("test-plans", {"plan": PLAN})
+        rule = nth(n_cut, commits, cut)
+        with Proxy(held(rule, run) if cut is Cut.UNDER_WAY else rule) as proxy, proxy.between():
+            run = drive(run)
+        assert_done_once(run)
+        if not proxy.n_cut:
+            break
+        n_cut += 1
+    assert n_cut == 14
+
+
+def held(rule: Rule, run: Run) -> Rule:
+    """Lock the run's row when the connection breaks, so that the server is at the statement for a while longer."""
+
+    def locking(text: str) -> Cut | None:
+        cut = rule(text)
+        if cut is not None:
+            holder = psycopg.connect(ledger.dsn())
+            holder.execute("SELECT 1 FROM runs_run WHERE id = %s FOR UPDATE", [run.pk])
+            threading.Timer(HELD_SECONDS, holder.close).start()
+        return cut
+
+    return locking
