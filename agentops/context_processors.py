@@ -1,6 +1,6 @@
 """What the frame around every page shows: the rooms, the state of the system, the person and their theme."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.http import HttpRequest
@@ -11,9 +11,12 @@ from django.utils.translation import gettext_lazy as _
 
 from agentops.accounts.middleware import maybe_actor_of
 from agentops.accounts.models import Team
+from runs.presenters.dead_letters import count_words
 from runs.presenters.system import SystemWords, system_words
+from runs.selectors.console.dead_letters import n_dead_letters
 from runs.views.base import system_of
 
+DEAD_LETTERS = "runs:dead-letters"
 THEME_COOKIE = "theme"
 THEMES: dict[str, tuple[str, str, str | Promise]] = {
     "auto": ("light", "auto", _("Theme: as the system. Change to light")),
@@ -24,13 +27,14 @@ THEMES: dict[str, tuple[str, str, str | Promise]] = {
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """A link of the rail; `key` is its shortcut."""
+    """A link of the rail; `key` is its shortcut, `badge` what waits there."""
 
     label: str | Promise
     icon: str
     url: str
     is_here: bool
     key: str = ""
+    badge: str = ""
 
 
 class Console:
@@ -41,7 +45,11 @@ class Console:
 
     @property
     def rooms(self) -> list[Room]:
-        return [room for room in map(self._room, _ROOMS) if room]
+        rooms = [room for room in map(self._room, _ROOMS) if room]
+        here = max(
+            (room.url for room in rooms if self._request.path.startswith(room.url)), key=len, default=""
+        )
+        return [replace(room, is_here=room.url == here) for room in rooms]
 
     @property
     def system(self) -> SystemWords:
@@ -62,11 +70,18 @@ class Console:
             url = reverse(name)
         except NoReverseMatch:
             return None
-        return Room(label, icon, url, self._request.path.startswith(url), key)
+        return Room(label, icon, url, is_here=False, key=key, badge=self._badge(name))
+
+    def _badge(self, name: str) -> str:
+        """Return how many failed runs the team has, at the room that has them."""
+        actor = maybe_actor_of(self._request)
+        n = n_dead_letters(actor) if actor and name == DEAD_LETTERS else 0
+        return count_words(n) if n else ""
 
 
 _ROOMS: list[tuple[str | Promise, str, str, str]] = [
     (_("Runs"), "runs", "runs:list", "g r"),
+    (_("Dead letters"), "warning", DEAD_LETTERS, "g d"),
     (_("Agents"), "agents", "runs:agents", "g a"),
     (_("API"), "book", "api-1:openapi-view", ""),
 ]

@@ -25,8 +25,10 @@ from runs.selectors import (
     steps_for,
     versions_for,
 )
+from runs.selectors.verdicts import verdict_for
 from runs.services.cancel_run import cancel_run
 from runs.services.kill_run import kill_run
+from runs.services.migrate_run import migrate_run
 from runs.services.pause_run import pause_run
 from runs.services.resolve_step import resolve_step
 from runs.services.resume_run import resume_run
@@ -174,6 +176,29 @@ def resolve(
 ) -> Status[schemas.RunOut]:
     """Answer what nobody knows: whether a write happened whose outcome was lost."""
     resolve_step(actor=_actor(request), run_id=run_id, seq=seq, **payload.model_dump())
+    return Status(202, wire.run_detail(run_for(_actor(request), run_id)))
+
+
+@router.get(
+    "/{uuid:run_id}/verify",
+    response=schemas.VerdictOut,
+    operation_id="verify_run",
+    summary="Check every stored row of a run",
+)
+def verify(request: HttpRequest, run_id: UUID) -> schemas.VerdictOut:
+    """Check every stored row of a run against its chain, now. Changes nothing, also when rows fail."""
+    return wire.verdict(verdict_for(_actor(request), run_id))
+
+
+@router.post(
+    "/{uuid:run_id}/migrate",
+    response={202: schemas.RunOut},
+    operation_id="migrate_run",
+    summary="Move a paused run to another version of its agent",
+)
+def migrate(request: HttpRequest, run_id: UUID, payload: schemas.MigrateIn) -> Status[schemas.RunOut]:
+    """Let a paused run go on at its node in the code of another version, the newest published one by default."""
+    migrate_run(actor=_actor(request), run_id=run_id, **payload.model_dump())
     return Status(202, wire.run_detail(run_for(_actor(request), run_id)))
 
 

@@ -57,6 +57,12 @@ class ReasonIn(_In):
     reason: str = Field("", description="Why; shown on the run's page.")
 
 
+class MigrateIn(ReasonIn):
+    version: Annotated[int, Field(strict=True)] | None = Field(
+        None, description="Number of a version; the newest published one when left out."
+    )
+
+
 class ResolveIn(_In):
     """What a person found out about a write whose outcome was lost."""
 
@@ -249,6 +255,15 @@ class DiffOut(BaseModel):
         description="RFC 6902 operations that make the state at b of that at a."
     )
     summary: DiffSummaryOut
+
+
+class VerdictOut(BaseModel):
+    """What a check of every stored row of a run found."""
+
+    clean: bool
+    rows: int = Field(description="How many were checked.")
+    failures: list[str] = Field(description="One sentence for each row that fails; the first 100.")
+    last_good_seq: int = Field(description="The last checkpoint before any that fails; 0 is the input.")
 
 
 class AgentRowOut(BaseModel):

@@ -4,7 +4,7 @@ from django.urls import path
 from django.views.generic import RedirectView
 
 from runs.presenters.verbs import VERBS
-from runs.views import actions, dead_letters, inspect, lists, preferences, run, start, tabs
+from runs.views import actions, dead_letters, inspect, lists, preferences, run, start, tabs, verify
 
 app_name = "runs"
 urlpatterns = [
@@ -30,6 +30,7 @@ urlpatterns = [
     path("runs/<uuid:run_id>/log", tabs.log, name="log"),
     path("runs/<uuid:run_id>/state", tabs.state, name="state"),
     path("runs/<uuid:run_id>/output", tabs.output, name="output"),
+    path("runs/<uuid:run_id>/verify", verify.verify, name="verify"),
     path("runs/<uuid:run_id>/steps/<int:seq>/resolve", actions.resolve, name="resolve"),
     *(path(f"runs/<uuid:run_id>/do/{verb}", actions.act, {"verb": verb}, name=verb) for verb in VERBS),
 ]

@@ -18,9 +18,11 @@ _HINTS: dict[str, Words] = {
     "too_many_actions": gettext_lazy("Split the work of this node over several nodes."),
     "too_large": gettext_lazy("Keep large data outside and pass a reference to it."),
     "invalid_arguments": gettext_lazy("The node called a tool with arguments that do not fit. Mend the agent's code."),
+    "poison": gettext_lazy("Its code ends the process that runs it. Mend the agent's code, then retry it."),
+    "did_not_run": gettext_lazy("A person found out that the write did not happen, and the agent had no way on."),
     "gave_up": gettext_lazy("The agent itself decided to give up."),
 }  # fmt: skip
-_DEFAULT = gettext_lazy("Once the cause is mended, start again with the same input.")
+_DEFAULT = gettext_lazy("Once the cause is mended, retry it: it goes on at this node.")
 
 
 @dataclass(frozen=True, slots=True)

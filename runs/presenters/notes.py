@@ -18,7 +18,10 @@ S = RunStatus
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """One note: a headline, then the rest; `at` is a time behind `before`, and `seq` the step it is about."""
+    """One note: a headline, then the rest; `at` is a time behind `before`, and `seq` the step it is about.
+
+    `state_seq` is the checkpoint whose state helps on.
+    """
 
     tone: str
     icon: str
@@ -27,6 +30,7 @@ class Note:
     before: str = ""
     at: datetime | None = None
     seq: int | None = None
+    state_seq: int | None = None
 
 
 def notes_of(run: Run, system: SystemStatus, last_try: Attempt | None) -> list[Note]:
@@ -35,10 +39,21 @@ def notes_of(run: Run, system: SystemStatus, last_try: Attempt | None) -> list[N
 
 
 def _integrity(run: Run, system: SystemStatus, last_try: Attempt | None) -> Iterator[Note]:
-    if "integrity_failed" in run.health:
-        body = _(
-            "The chain of signatures does not hold, so the run was stopped and nothing more is built on it."
+    if "integrity_failed" not in run.health:
+        return
+    told = run.waiting_on or {}
+    last_good = told.get("last_good_seq")
+    body = _("The chain of signatures does not hold, so the run was stopped and nothing more is built on it.")
+    if isinstance(last_good, int):
+        where = _("the input") if not last_good else _("step %(n)s") % {"n": text.number(last_good)}
+        more = _("What fails: %(what)s. The last good checkpoint is %(where)s; save its state with GET %(address)s.") % {
+            "what": text.line(str(told.get("text", "")).replace(f" of run {run.pk}", ""), 200), "where": where,
+            "address": f"/api/v1/runs/{run.pk}/checkpoints/{last_good}",
+        }  # fmt: skip
+        yield Note(
+            "bad", "shield", _("Stored data is not what was written."), f"{body} {more}", state_seq=last_good
         )
+    else:
         yield Note("bad", "shield", _("Stored data is not what was written."), body)
 
 

@@ -25,6 +25,8 @@ class Wait:
 def wait_of(run: Run) -> Wait:
     """Return what the run waits for; nothing when it moves or has ended well."""
     status = RunStatus(run.status)
+    if "integrity_failed" in run.health:
+        return Wait(_("a person"))
     told = text.line((run.waiting_on or {}).get("text", ""), 140)
     if status is RunStatus.SLEEPING:
         is_retry = (run.waiting_on or {}).get("kind") == "retry"

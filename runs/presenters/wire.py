@@ -8,11 +8,23 @@ from runs import schemas
 from runs.checkpoints.blobs import load
 from runs.checkpoints.diff import diff, summarise
 from runs.checkpoints.store import Rebuilt
+from runs.checkpoints.verify import Verdict
 from runs.engine.states import RunStatus
 from runs.models import Agent, AgentVersion, Run, Step
 from runs.selectors.checkpoints import CheckpointRow
 from runs.selectors.steps import StepDetail
 from runs.services.control import possible_verbs
+
+MAX_FAILURES = 100
+
+
+def verdict(found: Verdict) -> schemas.VerdictOut:
+    return schemas.VerdictOut(
+        clean=found.is_clean,
+        rows=found.n_rows,
+        failures=found.failures[:MAX_FAILURES],
+        last_good_seq=found.last_good_seq,
+    )
 
 
 def run_url(run: Run) -> str:

@@ -64,6 +64,18 @@ def system_status(*, with_broker: bool = True) -> SystemStatus:
     )
 
 
+def agent_file_problems() -> dict[str, str]:
+    """Return the error of each agent file that could not be loaded, as the clock that went round last tells it."""
+    fresh = Now() - timedelta(seconds=CLOCK_LATE_SECONDS)
+    told = (
+        ClockBeat.objects.filter(beat_at__gt=fresh)
+        .order_by("-beat_at")
+        .values_list("problems", flat=True)
+        .first()
+    )
+    return {str(name): str(error) for name, error in told.items()} if isinstance(told, dict) else {}
+
+
 def _broker_error() -> str:
     """Return why the broker cannot be reached, empty when it can."""
     timeouts = {

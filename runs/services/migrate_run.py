@@ -41,7 +41,7 @@ def migrate_run(*, actor: Actor, run_id: UUID, version: int | None = None, reaso
         )
     return apply(
         _MIGRATE, actor=actor, run_id=run_id, move=Move.RESUME, reason=reason,
-        is_done=lambda moved: moved.agent_version_id == wanted.pk and moved.status != "paused",
+        is_done=lambda moved: moved.agent_version_id == wanted.pk and moved.status != "paused" and moved.ended_at is None,
         more={"version_id": wanted.pk, "nodes": nodes},
     )  # fmt: skip
 

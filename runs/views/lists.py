@@ -14,6 +14,7 @@ from runs.presenters.run_list import VIEWS, run_row, views
 from runs.selectors.console.lists import agents_with_counts, runs_by_id, waits_of
 from runs.selectors.paging import MAX_LIMIT, Page
 from runs.selectors.runs import run_counts_for, run_list_for
+from runs.selectors.system import agent_file_problems
 from runs.views.base import respond, room
 
 PAGE_ROWS = 50
@@ -62,7 +63,9 @@ def run_rows(request: HttpRequest, actor: Actor) -> HttpResponse:
 
 @room
 def agent_list(request: HttpRequest, actor: Actor) -> HttpResponse:
-    context = {"agents": agents_with_counts(actor), "can_start": actor.can(Scope.RUN)}
+    can_start = actor.can(Scope.RUN)
+    problems = agent_file_problems() if can_start else {}
+    context = {"agents": agents_with_counts(actor), "can_start": can_start, "problems": problems}
     return respond(request, "runs/agents.html", context)
 
 

@@ -71,7 +71,12 @@ def state(request: HttpRequest, actor: Actor, run_id: UUID) -> HttpResponse:
     try:
         built = state_at_for(actor, run_id, seq)
     except IntegrityError as error:
-        return respond(request, "runs/state.html", context | {"broken": error}, regions=HEAD)
+        return respond(
+            request,
+            "runs/state.html",
+            context | {"broken": error, "last_good": error.last_good_seq},
+            regions=HEAD,
+        )
     before, after = checkpoints_around(actor, run, built.seq)
     tokens = list(json_tree.tokens(built.state, Limits(json_tree.PAGE_TOKENS, json_tree.PREVIEW_CHARACTERS)))
     context |= {

@@ -28,10 +28,11 @@ def test_it_lists_the_calls_that_work(document: dict[str, Any]) -> None:
         ("get", "/api/v1/runs/{run_id}/checkpoints"),
         ("get", "/api/v1/runs/{run_id}/checkpoints/{seq}"),
         ("get", "/api/v1/runs/{run_id}/diff"),
+        ("get", "/api/v1/runs/{run_id}/verify"),
         ("post", "/api/v1/runs/{run_id}/steps/{seq}/resolve"),
         *(
             ("post", f"/api/v1/runs/{{run_id}}/{verb}")
-            for verb in ("pause", "resume", "cancel", "kill", "retry")
+            for verb in ("pause", "resume", "cancel", "kill", "retry", "migrate")
         ),
         ("get", "/api/v1/agents"),
         ("get", "/api/v1/agents/{slug}"),

@@ -41,6 +41,10 @@ PAGES = {
     "cancel": "/runs/{running}/do/cancel",
     "kill": "/runs/{running}/do/kill",
     "too-late": "/runs/{succeeded}/do/pause",
+    "dead-letters": "/runs/dead-letters",
+    "dead-letters-one": "/runs/dead-letters?agent=site-research&code=ValueError&node=draft",
+    "verify": "/runs/{succeeded}/verify",
+    "integrity": "/runs/{broken}/verify",
     "unknown": "/runs/{unknown}",
     "resolve": "/runs/{unknown}/steps/4/resolve",
     "nothing": "/runs/00000000-0000-7000-8000-000000000000",
@@ -81,6 +85,10 @@ def the_runs(version: "AgentVersion") -> dict[str, str]:
     )
     made["queued"] = RunBuilder(version, title="Audit of payments-core", seconds_ago=30).save(status="queued")
     made["long"] = stories.a_long_run(version, 2000, n_names=97)
+    for n in range(4):
+        stories.a_crawl(version, finish="failed", n_pages=2 + n, title=f"Docs review, week {43 + n}")
+    made["broken"] = stories.a_forged_run(version)
+    made["poison"] = stories.a_poisoned_run(version)
     made["hostile"] = stories.a_hostile_run(version)
     made["unknown"] = stories.a_transfer(version)
     return {kind: str(run.id) for kind, run in made.items()}

@@ -4,7 +4,8 @@ from datetime import timedelta
 from typing import Any
 
 from runs.checkpoints.codec import encode
-from runs.models import AgentVersion, Intent, Run, Step, Worker
+from runs.models import AgentVersion, Checkpoint, Intent, Run, Step, Worker
+from runs.services.flag_integrity import flag_integrity
 from tests.ui.builders import TRACE, Action, RunBuilder
 
 WORDS = [
@@ -239,6 +240,28 @@ def a_transfer(version: AgentVersion) -> Run:
     Step.objects.filter(run=run, seq=seq + 1).update(status="unknown")
     Intent.objects.filter(run=run).update(created_at=b.clock - timedelta(seconds=60))
     return run
+
+
+def a_forged_run(version: AgentVersion) -> Run:
+    """A run that was stopped because a stored row is not what was written."""
+    run = a_crawl(version, finish="sleeping", n_pages=6, title="Docs review, week 41")
+    Checkpoint.objects.filter(run=run, seq=3).update(body=b"[]", codec=0)
+    text = f"the checkpoint of run {run.pk} at step 3 fails its integrity check"
+    flag_integrity(run_id=run.pk, text=text, last_good_seq=1)
+    return run
+
+
+def a_poisoned_run(version: AgentVersion) -> Run:
+    """A failed run that ended three worker processes when it ran alone."""
+    b = RunBuilder(version, title="Thumbnails of the archive", seconds_ago=7200.0)
+    b.node("list", summary="2,118 images", delta=[["set", "/n", 2118]])
+    error = {
+        "code": "poison", "type": "Poison", "node": "convert", "seq": 2, "attempts": 3, "detail": "its process ended",
+        "message": "the worker process died 3 times while it ran node convert of this run alone",
+    }  # fmt: skip
+    return b.save(
+        status="failed", node="convert", node_seq=2, error=error, lost_alone=3, lost_together=2, lost_seq=2
+    )
 
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'\u202egnp.exe\x1b[31mred\u200b"

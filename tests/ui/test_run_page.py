@@ -42,7 +42,7 @@ def test_a_failed_run_is_explained_and_opened_where_it_failed(see: See, version:
     shown = see(f"/runs/{run.id}")
     told = words(one(shown, "#run-head .note"))
     assert told.startswith("It failed at draft: the summary has no sentence about 'asyncio'")
-    assert "start again with the same input" in told
+    assert "retry it: it goes on at this node" in told
     assert words(one(shown, "#inspector-title")) == "draft"
     assert words(one(shown, "#inspector .fail b")).startswith("the summary has no sentence")
     assert "httpx.ReadTimeout" in words(one(shown, "#inspector .fail details"))
