@@ -101,10 +101,17 @@ def verbs_of(run: Run) -> list[Verb]:
     return [verb for name, verb in VERBS.items() if name in names]
 
 
-def refusal_of(run: Run, verb: Verb, error: ConflictError) -> Refusal:
+def is_possible(run: Run, verb: Verb) -> bool:
+    """Return whether asking for the verb makes sense; a paused run may always be migrated."""
+    return verb in verbs_of(run) or (verb.name == "migrate" and run.status == RunStatus.PAUSED)
+
+
+def refusal_of(run: Run, verb: Verb, error: ConflictError | None = None) -> Refusal:
     """Return what to tell somebody whose verb came too late or too early."""
     possible = ", ".join(str(one.label).rstrip("…") for one in verbs_of(run))
-    return Refusal(_REFUSED[verb.name], text.shorten(error.detail, 400), history_of(run), possible)
+    return Refusal(
+        _REFUSED[verb.name], text.shorten(error.detail, 400) if error else "", history_of(run), possible
+    )
 
 
 def history_of(run: Run) -> str:

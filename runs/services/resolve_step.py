@@ -16,12 +16,11 @@ from runs import broadcasts, dispatch
 from runs.checkpoints.blobs import put, shelved
 from runs.checkpoints.chain import outcome_mac
 from runs.checkpoints.codec import encode_capped
-from runs.engine.errors import ProgramError
 from runs.engine.states import Move, RunStatus, legal_moves, target
 from runs.json_schema import check
 from runs.models import Intent, Outcome, Run, Step
 from runs.selectors.runs import run_for
-from runs.tools.registry import get_tool
+from runs.selectors.tools import output_schema_of
 
 Answer = Literal["ran", "did_not_run", "run_again"]
 
@@ -55,17 +54,10 @@ def resolve_step(
 def _checked_output(run_id: UUID, seq: int, outcome: Answer, output: Any) -> JsonValue:
     value = clean_json(output)
     name = Step.objects.filter(run_id=run_id, seq=seq).values_list("name", flat=True).first()
-    schema = _output_schema(name) if outcome == "ran" and name else None
+    schema = output_schema_of(name) if outcome == "ran" and name else None
     if schema is not None:
         check(value, schema, what="the output")
     return value
-
-
-def _output_schema(tool: str) -> dict[str, Any] | None:
-    try:
-        return get_tool(tool).output_schema
-    except ProgramError:
-        return None
 
 
 def _unknown_step(run: Run, seq: int, version: int) -> Step:

@@ -14,7 +14,7 @@ from agentops.accounts.roles import Actor, Scope
 from agentops.common.errors import ConflictError, InvalidInputError, NotFoundError
 from runs.models import Run
 from runs.presenters.unknown import ResolveForm, unknown_words
-from runs.presenters.verbs import VERBS, history_of, refusal_of
+from runs.presenters.verbs import VERBS, history_of, is_possible, refusal_of
 from runs.selectors.console.unknown import unknown_for
 from runs.selectors.console.versions import versions_to_migrate_to
 from runs.selectors.runs import run_for
@@ -46,7 +46,8 @@ def act(request: HttpRequest, actor: Actor, run_id: UUID, verb: str) -> HttpResp
     actor.require(Scope.RUN)
     run = run_for(actor, run_id)
     if request.method == "GET":
-        return _ask(request, actor, run, verb)
+        refusal = None if is_possible(run, VERBS[verb]) else refusal_of(run, VERBS[verb])
+        return _ask(request, actor, run, verb, refusal=refusal)
     typed = request.POST.get("word", "").strip().lower()
     if typed != VERBS[verb].word:
         told = _("Type %(word)s to confirm.") % {"word": VERBS[verb].word}

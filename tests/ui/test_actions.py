@@ -116,6 +116,13 @@ def test_what_came_too_late_is_refused_with_what_is_possible(
     assert words(one(_page(response), "[role=alert]")).startswith(told)
 
 
+def test_the_form_of_what_is_not_possible_is_not_shown(see: See, version: AgentVersion) -> None:
+    run = RunBuilder(version).save()
+    shown = see(f"/runs/{run.id}/do/pause")
+    assert "It cannot be paused any more." in words(one(shown, "[role=alert]"))
+    assert shown.select("form.sheet") == []
+
+
 def test_stored_rows_that_fail_their_check_are_not_built_on(ada: Client, version: AgentVersion) -> None:
     run = RunBuilder(version).save(status="paused", health=["integrity_failed"])
     response = do(ada, run, "resume")

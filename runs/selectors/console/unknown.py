@@ -5,11 +5,10 @@ from typing import Any
 
 from agentops.accounts.roles import Actor
 from agentops.common.types import JsonObject
-from runs.engine.errors import ProgramError
 from runs.engine.states import RunStatus
 from runs.models import Run, Step, Worker
 from runs.selectors.steps import StepDetail, step_for
-from runs.tools.registry import get_tool
+from runs.selectors.tools import output_schema_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,7 @@ def unknown_at(actor: Actor, run: Run, seq: int) -> UnknownStep:
     """
     detail = step_for(actor, run.pk, seq)
     worker = Worker.objects.filter(pk=detail.step.worker_id).first() if detail.step.worker_id else None
-    return UnknownStep(detail, worker, _output_schema(detail.step.name))
+    return UnknownStep(detail, worker, output_schema_of(detail.step.name))
 
 
 def left_unknown_for(actor: Actor, run: Run) -> int | None:
@@ -45,10 +44,3 @@ def left_unknown_for(actor: Actor, run: Run) -> int | None:
         return None
     found = Step.objects.filter(team_id=actor.team_id, run_id=run.pk, seq__gt=run.node_seq, status="unknown")
     return found.order_by("seq").values_list("seq", flat=True).first()
-
-
-def _output_schema(tool: str) -> JsonObject | None:
-    try:
-        return get_tool(tool).output_schema
-    except ProgramError:
-        return None
