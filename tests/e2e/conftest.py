@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from agentops.accounts.models import Team, User
 from runs.models import AgentVersion
@@ -17,6 +17,7 @@ from tests.ui import builders
 
 # Playwright's synchronous API keeps an event loop in this thread, which Django would take for asynchronous code.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+expect.set_options(timeout=15_000)  # a busy machine is not a failing page
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
