@@ -16,9 +16,10 @@ from uuid import UUID
 
 import django.db
 import psycopg
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connections
 
 from runs.engine.control import LeaseLost
+from runs.journal import prepared
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
@@ -59,27 +60,26 @@ class Lease:
 def execute(sql: str, params: Mapping[str, Any]) -> Row | None:
     """Return the first row of a prepared, server-side-bound statement on this thread's connection.
 
-    Django's cursor is bypassed: its wrappers cost a third of a commit (ADR 0003).
+    Django's cursor is bypassed, and psycopg's: they cost more than the rest of a commit (ADR 0003).
 
     Raises: psycopg.Error as it comes; django.db.OperationalError where no connection can be opened.
     """
-    cursor = _connected().execute(sql, params, prepare=True)
-    has_rows = cursor.pgresult is not None and cursor.pgresult.nfields
-    row: Row | None = cursor.fetchone() if has_rows else None
-    return row
+    rows = prepared.run(_connected(), sql, params)
+    return rows[0] if rows else None
 
 
 def query(sql: str, params: Mapping[str, Any]) -> list[Row]:
     """Return all rows of a prepared statement; see execute."""
-    rows: list[Row] = _connected().execute(sql, params, prepare=True).fetchall()
-    return rows
+    return prepared.run(_connected(), sql, params)
 
 
 def _connected() -> psycopg.Connection[Row]:
     """Return this thread's connection, which is kept from ticket to ticket; opened anew when it broke."""
-    _drop_broken_connection()
-    connection.ensure_connection()
-    raw: psycopg.Connection[Row] = connection.connection
+    own = connections[DEFAULT_DB_ALIAS]
+    if own.connection is None or own.connection.closed:
+        own.close()
+        own.ensure_connection()
+    raw: psycopg.Connection[Row] = own.connection
     _backend.pid = raw.pgconn.backend_pid
     return raw
 
@@ -140,5 +140,6 @@ def _found_after(suspects: dict[int, float], confirm: Callable[[], T | None] | N
 
 
 def _drop_broken_connection() -> None:
-    if connection.connection is not None and connection.connection.closed:
-        connection.close()
+    own = connections[DEFAULT_DB_ALIAS]
+    if own.connection is not None and own.connection.closed:
+        own.close()
