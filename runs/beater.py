@@ -50,7 +50,7 @@ FROM (
             coalesce(w.dead_reason, 'its worker is unknown') AS reason,
             (SELECT count(*) FROM runs_run o WHERE o.status = 'running' AND o.worker_id = x.worker_id) AS n
         FROM runs_run x LEFT JOIN runs_worker w ON w.id = x.worker_id
-        WHERE x.status = 'running' AND (w.id IS NULL OR w.dead_at IS NOT NULL)
+        WHERE x.status = 'running' AND x.worker_id IS NOT NULL AND (w.id IS NULL OR w.dead_at IS NOT NULL)
         FOR UPDATE OF x SKIP LOCKED) l) n
 WHERE r.id = n.id AND r.status = 'running'
 RETURNING r.queue

@@ -126,8 +126,8 @@ class Migration(migrations.Migration):
                 ('ended_at', models.DateTimeField(null=True)),
                 ('agent', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='runs', to='runs.agent')),
                 ('agent_version', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='runs.agentversion')),
-                ('forked_from', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='forks', to='runs.run')),
-                ('parent', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='children', to='runs.run')),
+                ('forked_from', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='forks', to='runs.run')),
+                ('parent', models.ForeignKey(db_index=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='children', to='runs.run')),
                 ('team', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='+', to='accounts.team')),
             ],
         ),
@@ -290,11 +290,19 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='run',
-            index=models.Index(condition=models.Q(('ended_at__isnull', True)), fields=['deadline_at'], name='run_deadline'),
+            index=models.Index(condition=models.Q(('deadline_at__isnull', False), ('ended_at__isnull', True)), fields=['deadline_at'], name='run_deadline'),
         ),
         migrations.AddIndex(
             model_name='run',
-            index=models.Index(condition=models.Q(('status', 'running')), fields=['worker_id'], name='run_leased'),
+            index=models.Index(condition=models.Q(('worker_id__isnull', False)), fields=['worker_id'], name='run_leased'),
+        ),
+        migrations.AddIndex(
+            model_name='run',
+            index=models.Index(condition=models.Q(('parent__isnull', False)), fields=['parent'], name='run_parent'),
+        ),
+        migrations.AddIndex(
+            model_name='run',
+            index=models.Index(condition=models.Q(('forked_from__isnull', False)), fields=['forked_from'], name='run_forked_from'),
         ),
         migrations.AddIndex(
             model_name='run',
@@ -314,7 +322,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='run',
-            constraint=models.UniqueConstraint(fields=('team', 'idempotency_key'), name='run_idempotency_key_once'),
+            constraint=models.UniqueConstraint(condition=models.Q(('idempotency_key__isnull', False)), fields=('team', 'idempotency_key'), name='run_idempotency_key_once'),
         ),
         migrations.AddConstraint(
             model_name='run',

@@ -16,7 +16,8 @@ class Run(models.Model):
     """One execution of an agent.
 
     The hot columns (head_*, node*, counters) are written by every commit and therefore carry no index, so that
-    those updates stay heap-only. `lost_*` count the worker processes that died with the run at the node step
+    those updates stay heap-only. A change of status goes into every index that holds the row, so those that most rows
+    have no value for are partial. `lost_*` count the worker processes that died with the run at the node step
     `lost_seq`: with other runs beside it, or alone (PROTOCOL 21). Foreign keys of the hot path are without database constraints: each would cost
     a key-share lock a row.
     """
@@ -78,13 +79,17 @@ class Run(models.Model):
     ended_by = models.CharField(max_length=200, blank=True)
     end_reason = models.TextField(blank=True)
 
-    parent = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, related_name="children")
+    parent = models.ForeignKey(
+        "self", on_delete=models.SET_NULL, null=True, related_name="children", db_index=False
+    )
     parent_seq = models.BigIntegerField(null=True)
     root_id = models.UUIDField()
-    forked_from = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, related_name="forks")
+    forked_from = models.ForeignKey(
+        "self", on_delete=models.SET_NULL, null=True, related_name="forks", db_index=False
+    )
     forked_from_seq = models.BigIntegerField(null=True)
 
-    idempotency_key = models.CharField(max_length=200, null=True)  # noqa: DJ001 -- NULL is never equal, so a partial unique index is not needed
+    idempotency_key = models.CharField(max_length=200, null=True)  # noqa: DJ001 -- NULL is no key, '' would be one
     request_hash = models.BinaryField(max_length=32)
     created_by = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
@@ -93,7 +98,11 @@ class Run(models.Model):
 
     class Meta:
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["team", "idempotency_key"], name="run_idempotency_key_once"),
+            models.UniqueConstraint(
+                fields=["team", "idempotency_key"],
+                name="run_idempotency_key_once",
+                condition=Q(idempotency_key__isnull=False),
+            ),
             models.CheckConstraint(
                 condition=Q(status__in=[status.value for status in RunStatus]), name="run_status_known"
             ),
@@ -107,8 +116,17 @@ class Run(models.Model):
             ),
             models.Index(fields=["wake_at"], name="run_due", condition=Q(status="sleeping")),
             models.Index(fields=["status", "queue"], name="run_open", condition=Q(ended_at__isnull=True)),
-            models.Index(fields=["deadline_at"], name="run_deadline", condition=Q(ended_at__isnull=True)),
-            models.Index(fields=["worker_id"], name="run_leased", condition=Q(status="running")),
+            models.Index(
+                fields=["deadline_at"],
+                name="run_deadline",
+                condition=Q(ended_at__isnull=True, deadline_at__isnull=False),
+            ),
+            # Not "status is running": a fence says that too, and the planner would read this index for its one row.
+            models.Index(fields=["worker_id"], name="run_leased", condition=Q(worker_id__isnull=False)),
+            models.Index(fields=["parent"], name="run_parent", condition=Q(parent__isnull=False)),
+            models.Index(
+                fields=["forked_from"], name="run_forked_from", condition=Q(forked_from__isnull=False)
+            ),
             models.Index(fields=["team", "-created_at", "-id"], name="run_list"),
             models.Index(fields=["team", "status", "-created_at", "-id"], name="run_list_status"),
             models.Index(fields=["team", "agent", "-created_at", "-id"], name="run_list_agent"),
