@@ -1,14 +1,39 @@
 """Websockets as a browser opens them, on the project's whole ASGI application."""
 
 import json
-from typing import Any
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
+from asgiref.sync import async_to_sync
 from asgiref.testing import ApplicationCommunicator
 from channels.routing import URLRouter
 from django.conf import settings
+from django.db import connections
 from django.test import Client
 
 from agentops.asgi import application
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def in_own_thread(function: Callable[P, Coroutine[Any, Any, R]]) -> Callable[P, R]:
+    """Make a coroutine function callable from a test, whose thread may have a loop already: a browser's."""
+
+    @wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        def inside() -> R:
+            try:
+                return async_to_sync(function)(*args, **kwargs)
+            finally:
+                connections.close_all()
+
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(inside).result()
+
+    return run
 
 
 def socket_routes() -> list[str]:

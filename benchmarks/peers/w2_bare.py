@@ -21,8 +21,10 @@ from benchmarks.marks import N_STEPS, mark, step
 
 DATABASE = "bench_bare"
 SCHEMA = (
-    ("CREATE TABLE runs (id text PRIMARY KEY, worker text, lease timestamptz, done bool NOT NULL DEFAULT false,"
-    " seq bigserial)"),
+    (
+        "CREATE TABLE runs (id text PRIMARY KEY, worker text, lease timestamptz, done bool NOT NULL DEFAULT false,"
+        " seq bigserial)"
+    ),
     "CREATE INDEX ON runs (seq) WHERE NOT done",
     "CREATE TABLE steps (id text, number int, result jsonb, PRIMARY KEY (id, number))",
 )

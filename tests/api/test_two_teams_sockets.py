@@ -3,14 +3,13 @@
 from typing import Any
 
 import pytest
-from asgiref.sync import async_to_sync
 from django.test import Client
 from django.utils.regex_helper import normalize
 
 from runs import broadcasts
 from tests.belongings import Belongings, filled
 from tests.personas import World
-from tests.sockets import Socket, socket_routes
+from tests.sockets import Socket, in_own_thread, socket_routes
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -47,7 +46,7 @@ async def heard(address: str, client: Client, frame: Any, theirs: Belongings) ->
     return texts
 
 
-@async_to_sync
+@in_own_thread
 async def leaks(client: Client, theirs: Belongings) -> list[str]:
     """Return a sentence for each socket that tells the client of their runs."""
     found = []
@@ -78,7 +77,7 @@ def test_a_visitor_hears_nothing(theirs: Belongings) -> None:
 def test_another_site_cannot_open_a_socket_with_a_members_cookie(
     world: World, theirs: Belongings, client_for: Any
 ) -> None:
-    @async_to_sync
+    @in_own_thread
     async def is_open(client: Client, address: str) -> bool:
         socket = Socket(address, client, origin="https://evil.example")
         await socket.open()
