@@ -3,9 +3,10 @@
 from runs.models.agent import Agent, AgentVersion
 from runs.models.run import Run
 from runs.models.step import Attempt, Blob, Checkpoint, Intent, LogLine, Outcome, Step
+from runs.models.wait import Event, Signal, Wait
 from runs.models.worker import ClockBeat, Worker
 
 __all__ = [
-    "Agent", "AgentVersion", "Attempt", "Blob", "Checkpoint", "ClockBeat", "Intent", "LogLine", "Outcome", "Run", "Step",
-    "Worker",
+    "Agent", "AgentVersion", "Attempt", "Blob", "Checkpoint", "ClockBeat", "Event", "Intent", "LogLine", "Outcome", "Run", "Signal",
+    "Step", "Wait", "Worker",
 ]  # fmt: skip

@@ -17,7 +17,8 @@ class Run(models.Model):
 
     The hot columns (head_*, node*, counters) are written by every commit and therefore carry no index, so that
     those updates stay heap-only. A change of status goes into every index that holds the row, so those that most rows
-    have no value for are partial. `lost_*` count the worker processes that died with the run at the node step
+    have no value for are partial. `is_told`: the parent took note of the end of this child. `lost_*` count the worker
+    processes that died with the run at the node step
     `lost_seq`: with other runs beside it, or alone (PROTOCOL 21). Foreign keys of the hot path are without database constraints: each would cost
     a key-share lock a row.
     """
@@ -83,6 +84,7 @@ class Run(models.Model):
         "self", on_delete=models.SET_NULL, null=True, related_name="children", db_index=False
     )
     parent_seq = models.BigIntegerField(null=True)
+    is_told = models.BooleanField(db_default=False)
     root_id = models.UUIDField()
     forked_from = models.ForeignKey(
         "self", on_delete=models.SET_NULL, null=True, related_name="forks", db_index=False
@@ -114,7 +116,7 @@ class Run(models.Model):
             models.Index(
                 fields=["queue", "-priority", "queued_at"], name="run_claim", condition=Q(status="queued")
             ),
-            models.Index(fields=["wake_at"], name="run_due", condition=Q(status="sleeping")),
+            models.Index(fields=["wake_at"], name="run_due", condition=Q(wake_at__isnull=False)),
             models.Index(fields=["status", "queue"], name="run_open", condition=Q(ended_at__isnull=True)),
             models.Index(
                 fields=["deadline_at"],
@@ -124,6 +126,11 @@ class Run(models.Model):
             # Not "status is running": a fence says that too, and the planner would read this index for its one row.
             models.Index(fields=["worker_id"], name="run_leased", condition=Q(worker_id__isnull=False)),
             models.Index(fields=["parent"], name="run_parent", condition=Q(parent__isnull=False)),
+            models.Index(
+                fields=["parent"],
+                name="run_untold",
+                condition=Q(parent__isnull=False, ended_at__isnull=False, is_told=False),
+            ),
             models.Index(
                 fields=["forked_from"], name="run_forked_from", condition=Q(forked_from__isnull=False)
             ),
