@@ -3,13 +3,16 @@ from typing import ClassVar
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from agentops.accounts.models import Team
 from agentops.common.ids import new_id
 from runs.engine.states import RunStatus
 from runs.models.agent import Agent, AgentVersion
+
+# Runs that have ended and whose end no callback tells of yet: what the sweep reads, in the index's own words.
+UNTOLD_END = Q(callback_url__isnull=False, ended_at__isnull=False) & ~Q(callback_ended_at=F("ended_at"))
 
 
 class Run(models.Model):
@@ -20,7 +23,8 @@ class Run(models.Model):
     have no value for are partial. `is_told`: the parent took note of the end of this child. `lost_*` count the worker
     processes that died with the run at the node step
     `lost_seq`: with other runs beside it, or alone (PROTOCOL 21). Foreign keys of the hot path are without database constraints: each would cost
-    a key-share lock a row.
+    a key-share lock a row. `callback_ended_at` is the `ended_at` that a callback exists for: a run that ends again after a
+    retry is told of again.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -93,6 +97,8 @@ class Run(models.Model):
 
     idempotency_key = models.CharField(max_length=200, null=True)  # noqa: DJ001 -- NULL is no key, '' would be one
     request_hash = models.BinaryField(max_length=32)
+    callback_url = models.CharField(max_length=2000, null=True)  # noqa: DJ001 -- most runs have none, and NULL costs a bit
+    callback_ended_at = models.DateTimeField(null=True)
     created_by = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     started_at = models.DateTimeField(null=True)
@@ -137,6 +143,7 @@ class Run(models.Model):
             models.Index(fields=["team", "-created_at", "-id"], name="run_list"),
             models.Index(fields=["team", "status", "-created_at", "-id"], name="run_list_status"),
             models.Index(fields=["team", "agent", "-created_at", "-id"], name="run_list_agent"),
+            models.Index(fields=["ended_at"], name="run_untold_end", condition=UNTOLD_END),
             GinIndex(fields=["health"], name="run_health", condition=~Q(health=[])),
         ]
 
