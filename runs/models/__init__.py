@@ -3,11 +3,12 @@
 from runs.models.agent import Agent, AgentVersion
 from runs.models.callback import Callback, CallbackAttempt, CallbackSecret
 from runs.models.run import Run
+from runs.models.schedule import Schedule, ScheduleFire
 from runs.models.step import Attempt, Blob, Checkpoint, Intent, LogLine, Outcome, Step
 from runs.models.wait import Event, Signal, Wait
 from runs.models.worker import ClockBeat, Worker
 
 __all__ = [
-    "Agent", "AgentVersion", "Attempt", "Blob", "Callback", "CallbackAttempt", "CallbackSecret", "Checkpoint", "ClockBeat", "Event", "Intent", "LogLine", "Outcome", "Run", "Signal",
-    "Step", "Wait", "Worker",
+    "Agent", "AgentVersion", "Attempt", "Blob", "Callback", "CallbackAttempt", "CallbackSecret", "Checkpoint", "ClockBeat", "Event", "Intent", "LogLine", "Outcome", "Run",
+    "Schedule", "ScheduleFire", "Signal", "Step", "Wait", "Worker",
 ]  # fmt: skip
