@@ -54,6 +54,16 @@ class Migration(migrations.Migration):
             name="Wait",
             fields=[
                 (
+                    "run",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="runs.run",
+                    ),
+                ),
+                (
                     "pk",
                     models.CompositePrimaryKey(
                         "run_id", "seq", "n", blank=True, editable=False, primary_key=True, serialize=False
@@ -117,17 +127,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name="signal",
-            name="run",
-            field=models.ForeignKey(
-                db_constraint=False,
-                db_index=False,
-                on_delete=django.db.models.deletion.CASCADE,
-                related_name="+",
-                to="runs.run",
-            ),
-        ),
-        migrations.AddField(
-            model_name="wait",
             name="run",
             field=models.ForeignKey(
                 db_constraint=False,
