@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +11,7 @@ from agentops.common.canonical import NotJsonError, clean_json, digest
 from agentops.common.conf import conf
 from agentops.common.errors import ConflictError, IdempotencyConflictError, InvalidInputError
 from agentops.common.ids import new_id
-from agentops.common.transactions import after_commit, transaction
+from agentops.common.transactions import after_commit
 from agentops.common.types import JsonValue
 from runs import broadcasts, dispatch
 from runs.checkpoints.codec import encode_capped
@@ -22,6 +22,7 @@ from runs.json_schema import check
 from runs.models import AgentVersion, Run
 from runs.programs import get_program
 from runs.selectors.agents import version_for
+from runs.services.insert_run import insert_run
 
 MAX_KEY_CHARACTERS = 200
 MAX_TITLE_CHARACTERS = 300
@@ -44,6 +45,9 @@ class _Request:
     batch_id: str
     title: str | None
     deadline: str | None
+
+    def digest(self) -> bytes:
+        return digest({field.name: getattr(self, field.name) for field in fields(self)})
 
 
 def start_run(  # noqa: PLR0913 -- the fields of the contract's request, keyword-only
@@ -79,7 +83,7 @@ def start_run(  # noqa: PLR0913 -- the fields of the contract's request, keyword
         IdempotencyConflictError: the key was used with another request.
         ConflictError: the agent's code is not installed here.
 
-    Transaction: opens one, for the INSERT alone; worker and pages are told after it.
+    Transaction: none open; one statement. Worker and pages are told after it.
     """
     actor.require(Scope.RUN)
     deadline = _utc(deadline)
@@ -94,14 +98,16 @@ def start_run(  # noqa: PLR0913 -- the fields of the contract's request, keyword
         deadline=deadline.isoformat() if deadline else None,
     )
     _check(request, idempotency_key)
+    request_hash = request.digest()
     earlier = _earlier(actor, idempotency_key) if idempotency_key else None
     if earlier:
-        return _same_request(earlier, request), False
+        return _same_request(earlier, request_hash), False
     chosen = version_for(actor, agent, version)
     check(request.input, chosen.input_schema, what=f"the input of {agent}")
     run = _built(actor, chosen, request, deadline, idempotency_key)
+    run.request_hash = request_hash
     stored = _inserted(actor, run)
-    return _same_request(stored, request), stored.id == run.id
+    return _same_request(stored, request_hash), stored.id == run.id
 
 
 def _check(request: _Request, idempotency_key: str | None) -> None:
@@ -124,12 +130,12 @@ def _earlier(actor: Actor, idempotency_key: str) -> Run | None:
     return found.select_related("agent", "agent_version").defer("input", "output").first()
 
 
-def _same_request(run: Run, request: _Request) -> Run:
-    """Return the run if `request` is what started it.
+def _same_request(run: Run, request_hash: bytes) -> Run:
+    """Return the run if that request is what started it.
 
     Raises: IdempotencyConflictError
     """
-    if bytes(run.request_hash) != digest(asdict(request)):
+    if bytes(run.request_hash) != request_hash:
         raise IdempotencyConflictError(
             f"the idempotency key {run.idempotency_key!r} already started run {run.id} with another request; "
             "send the same request again, or another key",
@@ -161,24 +167,18 @@ def _built(
         input_codec=encoded.codec,
         head_hash=genesis(actor.team_id, run_id, encoded),
         idempotency_key=key,
-        request_hash=digest(asdict(request)),
         created_by=actor.name[:200],
     )
 
 
 def _inserted(actor: Actor, run: Run) -> Run:
     """Return the row that stands now: this run, or the one that took its idempotency key a moment before."""
-    with transaction():
-        if run.idempotency_key is None:
-            run.save(force_insert=True)
-        else:
-            Run.objects.bulk_create([run], ignore_conflicts=True)
+    if insert_run(run):
         after_commit(lambda: dispatch.poke(run.queue))
         after_commit(lambda: broadcasts.hint(run.team_id, run.id))
-    if run.idempotency_key is None:
         return run
-    stored = _earlier(actor, run.idempotency_key)
-    assert stored, "a row with this key has just been committed, by us or by another"
+    stored = _earlier(actor, str(run.idempotency_key))
+    assert stored, "a row with this key has just been committed by another"
     return stored
 
 

@@ -4,10 +4,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
-from agentops.common.errors import ConflictError, InvalidInputError, NotAllowedError
+from agentops.common.errors import ConflictError, InvalidInputError, NotAllowedError, NotFoundError
 from runs import programs
 from runs.checkpoints.store import rebuild
 from runs.models import AgentVersion, Run
@@ -15,6 +13,7 @@ from runs.selectors import run_counts_for, run_for, run_list_for, state_at_for, 
 from runs.services.start_run import start_run
 from tests.personas import World, actor
 from tests.runs import drive
+from tests.wire import statements
 
 pytestmark = pytest.mark.django_db
 
@@ -28,10 +27,9 @@ def test_the_input_is_the_first_state(world: World) -> None:
 
 def test_a_start_is_one_insert_and_the_lookup_of_the_version(world: World) -> None:
     ada = actor(world.ada)
-    with CaptureQueriesContext(connection) as queries:
+    with statements() as executed:
         start_run(actor=ada, agent="test-steps", input={"n": 3})
-    statements = [query["sql"] for query in queries if "SAVEPOINT" not in query["sql"]]
-    assert [sql.split()[0] for sql in statements] == ["SELECT", "INSERT"]
+    assert executed == ["SELECT", "INSERT"]
 
 
 def test_a_replayed_key_needs_neither_version_nor_schema(world: World) -> None:
@@ -111,9 +109,9 @@ def test_reads_cost_a_fixed_number_of_queries(world: World) -> None:
         (7, lambda: step_for(ada, run.id, 30)),
         (3, lambda: state_at_for(ada, run.id, 20)),
     ):
-        with CaptureQueriesContext(connection) as queries:
+        with statements() as executed:
             read()
-        assert len(queries) == expected, [query["sql"][:80] for query in queries]
+        assert len(executed) == expected, executed
 
 
 def test_counts_tell_how_many_runs_are_in_each_status(world: World) -> None:
@@ -123,3 +121,22 @@ def test_counts_tell_how_many_runs_are_in_each_status(world: World) -> None:
     counts = run_counts_for(ada)
     assert (counts["succeeded"], counts["queued"], counts["failed"]) == (1, 1, 0)
     assert not any(run_counts_for(actor(world.bea)).values())
+
+
+@pytest.mark.parametrize("version", [0, -1, 2, 2**31, 2**63, 2**64, -(2**70)])
+def test_a_version_that_does_not_exist_is_not_found_however_large(world: World, version: int) -> None:
+    with pytest.raises(NotFoundError, match=r"has no version -?\d+; it has 1"):
+        start_run(actor=actor(world.ada), agent="test-steps", input={"n": 1}, version=version)
+    start_run(actor=actor(world.ada), agent="test-steps", input={"n": 1}, version=1)
+
+
+def test_a_start_says_all_that_its_row_says(world: World) -> None:
+    """The row is inserted without the model's `save`; what is returned must be what a reader gets."""
+    run, _ = start_run(
+        actor=actor(world.ada), agent="test-steps", input={"n": 1}, tags=['a"b', "c\\d", "{}"], priority=-7,
+        batch_id="%s", title="%(id)s", deadline=datetime(2030, 1, 1, tzinfo=UTC), idempotency_key="k",
+    )  # fmt: skip
+    stored = Run.objects.get(id=run.id)
+    assert {field.name: getattr(run, field.attname) for field in Run._meta.concrete_fields} == {
+        field.name: getattr(stored, field.attname) for field in Run._meta.concrete_fields
+    }
