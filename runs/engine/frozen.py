@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 from agentops.common.types import JsonValue
 
+_CONTAINERS = (dict, list)
 _HELP = "state is read-only: return Goto(..., set={...}, append={...}) to change it, or copy it with thaw()"
 
 
@@ -36,10 +37,15 @@ class FrozenList(list[Any]):
 
 def freeze(value: JsonValue) -> Any:
     """Return a read-only copy of a JSON value."""
+    # Most values are scalars, and every rebuilt state comes through here: only containers cost a call.
     if isinstance(value, dict):
-        return FrozenDict({key: freeze(item) for key, item in value.items()})
+        frozen = FrozenDict(value)
+        for key, item in value.items():
+            if isinstance(item, _CONTAINERS):
+                dict.__setitem__(frozen, key, freeze(item))
+        return frozen
     if isinstance(value, list):
-        return FrozenList([freeze(item) for item in value])
+        return FrozenList([freeze(item) if isinstance(item, _CONTAINERS) else item for item in value])
     return value
 
 

@@ -62,7 +62,8 @@ def split(pointer: str) -> list[str]:
     """Return the unescaped parts of a pointer; the empty pointer has none."""
     if not pointer:
         return []
-    return [part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]]
+    parts = pointer.split("/")[1:]
+    return [part.replace("~1", "/").replace("~0", "~") for part in parts] if "~" in pointer else parts
 
 
 def resolve(state: Any, pointer: str) -> Any:
