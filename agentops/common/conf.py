@@ -27,6 +27,8 @@ class Conf:
     state_cache_runs: int = 64
     node_max_actions: int = 1000
     integrity_key_id: int = 1
+    callback_timeout_seconds: float = 15.0
+    callback_slots: int = 16
 
     @property
     def lease_seconds(self) -> float:

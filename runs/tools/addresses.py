@@ -9,7 +9,10 @@ Source: OWASP Server Side Request Forgery Prevention Cheat Sheet; RFC 6890, 6052
 import ipaddress
 import os
 import socket
+from collections.abc import Sequence
+from contextlib import suppress
 from ipaddress import IPv4Address, IPv6Address
+from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -32,7 +35,23 @@ def public_addresses(host: str, port: int) -> list[str]:
     Raises: ToolError `http_dns` when the name does not resolve; `http_refused` when any of its records is not
         public and the operator has not allowed host and port.
     """
-    addresses = _resolve(host, port)
+    return _judged(host, port, _resolve(host, port))
+
+
+def judge_literal(host: str, port: int) -> None:
+    """Judge a host that is an address in any of its spellings, or this machine's own name, without the network.
+
+    Raises: ToolError `http_refused`
+    """
+    name = host.rstrip(".").lower()
+    if name == "localhost" or name.endswith(".localhost"):
+        _judged(host, port, [ipaddress.ip_address("127.0.0.1")])
+    else:
+        with suppress(OSError, UnicodeError):
+            _judged(host, port, _addresses(socket.getaddrinfo(host, port, flags=socket.AI_NUMERICHOST)))
+
+
+def _judged(host: str, port: int, addresses: list[Address]) -> list[str]:
     is_allowed = f"{host}:{port}" in allowed_hosts()
     for address in addresses:
         if _is_metadata(address) or not (is_allowed or is_public(address)):
@@ -65,6 +84,10 @@ def _resolve(host: str, port: int) -> list[Address]:
         records = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise ToolError(f"the name {host} does not resolve: {error}", code="http_dns") from error
+    return _addresses(records)
+
+
+def _addresses(records: Sequence[tuple[Any, ...]]) -> list[Address]:
     found = [ipaddress.ip_address(str(record[4][0]).partition("%")[0]) for record in records]
     return list(dict.fromkeys(found))
 

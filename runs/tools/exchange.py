@@ -45,10 +45,12 @@ def exchange(
     deadline: float,
     headers: Mapping[str, str] | None = None,
     content: bytes | None = None,
+    any_status: bool = False,
 ) -> Iterator[httpx.Response]:
     """Yield the answer to one request, its body unread; redirects are the caller's business.
 
-    Nothing of the exchange goes on after `deadline`, which is meant by time.monotonic().
+    Nothing of the exchange goes on after `deadline`, which is meant by time.monotonic(). With `any_status`, answers
+    from 400 on are yielded like the others.
     Raises: ToolError with a code of the table above.
     """
     sent = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **(headers or {})}
@@ -57,8 +59,19 @@ def exchange(
         httpx.Client(transport=_Transport(deadline), timeout=_left(deadline)) as client,
         client.stream(method, _checked(url), headers=sent, content=content) as response,
     ):
-        _check_status(response)
+        if not any_status:
+            _check_status(response)
         yield response
+
+
+def place_of(url: str) -> tuple[str, int]:
+    """Return the host and port that a URL leads to.
+
+    Raises: ToolError `http_url` when it is not one that can be asked.
+    """
+    with _explained(url):
+        parsed = _checked(url)
+    return parsed.host, parsed.port or (443 if parsed.scheme == "https" else 80)
 
 
 def read_body(response: httpx.Response, *, max_bytes: int) -> bytes:
