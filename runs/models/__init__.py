@@ -1,6 +1,7 @@
 """Tables of the kernel: columns, constraints and indexes; no verbs."""
 
 from runs.models.agent import Agent, AgentVersion
+from runs.models.branch import Branch, Reuse
 from runs.models.callback import Callback, CallbackAttempt, CallbackSecret
 from runs.models.run import Run
 from runs.models.schedule import Schedule, ScheduleFire
@@ -9,6 +10,7 @@ from runs.models.wait import Event, Signal, Wait
 from runs.models.worker import ClockBeat, Worker
 
 __all__ = [
-    "Agent", "AgentVersion", "Attempt", "Blob", "Callback", "CallbackAttempt", "CallbackSecret", "Checkpoint", "ClockBeat", "Event", "Intent", "LogLine", "Outcome", "Run",
+    "Agent", "AgentVersion", "Attempt", "Blob", "Branch", "Callback", "CallbackAttempt", "CallbackSecret", "Checkpoint", "ClockBeat", "Event", "Intent", "LogLine", "Outcome", "Reuse",
+    "Run",
     "Schedule", "ScheduleFire", "Signal", "Step", "Wait", "Worker",
 ]  # fmt: skip

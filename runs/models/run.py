@@ -20,7 +20,8 @@ class Run(models.Model):
 
     The hot columns (head_*, node*, counters) are written by every commit and therefore carry no index, so that
     those updates stay heap-only. A change of status goes into every index that holds the row, so those that most rows
-    have no value for are partial. `is_told`: the parent took note of the end of this child. `lost_*` count the worker
+    have no value for are partial. `effect_mode` is how its branch treats what was done before
+    (runs.engine.reuse.Mode), empty when nothing was. `is_told`: the parent took note of the end of this child. `lost_*` count the worker
     processes that died with the run at the node step
     `lost_seq`: with other runs beside it, or alone (PROTOCOL 21). Foreign keys of the hot path are without database constraints: each would cost
     a key-share lock a row. `callback_ended_at` is the `ended_at` that a callback exists for: a run that ends again after a
@@ -58,6 +59,7 @@ class Run(models.Model):
     is_isolated = models.BooleanField(default=False)
 
     branch = models.IntegerField(default=1)
+    effect_mode = models.CharField(max_length=10, blank=True, db_default="")
     head_seq = models.BigIntegerField(default=0)
     head_hash = models.BinaryField(max_length=32)
     node = models.CharField(max_length=100)

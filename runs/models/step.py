@@ -13,7 +13,8 @@ class Step(models.Model):
 
     `seq` counts over all branches of a run in start order. `ordinal` is an action's place in its node.
     `token` marks one attempt to commit, so that a lost acknowledgement can be told from a lost lease.
-    `due_at` is when an open action goes on: the end of a sleep, or its next attempt.
+    `due_at` is when an open action goes on: the end of a sleep, or its next attempt. `reuse` says of an action that was
+    not simply done how it came by its outcome (runs.engine.reuse.Mark).
     """
 
     pk = models.CompositePrimaryKey("run_id", "seq")
@@ -44,6 +45,7 @@ class Step(models.Model):
     started_at = models.DateTimeField(db_default=Now())
     ended_at = models.DateTimeField(null=True)
     due_at = models.DateTimeField(null=True)
+    reuse = models.CharField(max_length=10, blank=True, db_default="")
 
     class Meta:
         indexes: ClassVar = [
