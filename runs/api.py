@@ -25,6 +25,7 @@ from runs.selectors import (
     steps_for,
     versions_for,
 )
+from runs.selectors.checkpoints import place_of
 from runs.selectors.verdicts import verdict_for
 from runs.services.cancel_run import cancel_run
 from runs.services.kill_run import kill_run
@@ -63,7 +64,7 @@ def start(
     idempotency_key: Annotated[str | None, Header(alias="Idempotency-Key")] = None,
 ) -> Status[schemas.StartedOut]:
     """Start a run: 202 with its Location, or 200 with the run that the idempotency key started before."""
-    given = payload.model_dump(exclude={"budget", "callback_url", "parent", "idempotency_key"})
+    given = payload.model_dump(exclude={"budget", "parent", "idempotency_key"})
     key = _one_key(idempotency_key, payload.idempotency_key)
     run, is_new = start_run(actor=_actor(request), idempotency_key=key, **given)
     response["Location"] = wire.run_url(run)
@@ -159,7 +160,7 @@ def checkpoint(request: HttpRequest, run_id: UUID, seq: int) -> schemas.StateOut
 )
 def diff(request: HttpRequest, run_id: UUID, filters: Query[schemas.DiffIn]) -> schemas.DiffOut:
     """Get what changed between two checkpoints, of this run or of two."""
-    actor, (other, seq) = _actor(request), _place(filters.b)
+    actor, (other, seq) = _actor(request), place_of(filters.b)
     return wire.difference(
         checkpoint_at_for(actor, run_id, filters.a), checkpoint_at_for(actor, other or run_id, seq)
     )
@@ -247,12 +248,3 @@ def _one_key(header: str | None, body: str | None) -> str | None:
             body=body,
         )
     return body if header is None else header
-
-
-def _place(text: str) -> tuple[UUID | None, int]:
-    """Return the run and the seq that `<run id>:<seq>` or `<seq>` names."""
-    run_id, _, seq = text.rpartition(":")
-    try:
-        return (UUID(run_id) if run_id else None), int(seq)
-    except ValueError:
-        raise BadRequestError(f"b must be a seq or <run id>:<seq>, not {text!r}", parameter="b") from None

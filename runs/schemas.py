@@ -48,8 +48,12 @@ class StartRunIn(_In):
     deadline: datetime | None = Field(
         None, description="When it should be done (RFC 3339, with a time zone)."
     )
+    callback_url: str | None = Field(
+        None,
+        description="Told of the run's end by a signed POST; http or https, at a public address.",
+        json_schema_extra={"format": "uri", "maxLength": 2000},
+    )
     budget: NotYet = None
-    callback_url: NotYet = None
     parent: NotYet = None
 
 
@@ -160,6 +164,7 @@ class RunOut(RunRowOut):
     error: dict[str, Any] | None
     output: Any = Field(description="Null also when it is longer than 1 MiB; then `output_url` has it.")
     output_url: str | None
+    callback_url: str | None
     ended_by: str = Field(description="Who paused, cancelled or killed it.")
     end_reason: str
     epoch: int = Field(description="Counts changes of hands; a form sends it back to say what it saw.")
@@ -247,6 +252,7 @@ class DiffSummaryOut(BaseModel):
     added: int
     removed: int
     replaced: int
+    moved: int = Field(description="Items that stand elsewhere in their list.")
     keys: list[str] = Field(description="Keys of the top level with changes below them.")
 
 

@@ -4,7 +4,7 @@ from django.urls import path
 from django.views.generic import RedirectView
 
 from runs.presenters.verbs import VERBS
-from runs.views import actions, dead_letters, inspect, lists, preferences, run, start, tabs, verify
+from runs.views import actions, dead_letters, diff, inspect, lists, preferences, run, start, tabs, verify
 
 app_name = "runs"
 urlpatterns = [
@@ -29,6 +29,8 @@ urlpatterns = [
     path("runs/<uuid:run_id>/json/file", inspect.json_file, name="json-file"),
     path("runs/<uuid:run_id>/log", tabs.log, name="log"),
     path("runs/<uuid:run_id>/state", tabs.state, name="state"),
+    path("runs/<uuid:run_id>/diff", diff.choose, name="diff-of"),
+    path("runs/<uuid:run_id>/diff/<int:a>..<str:b>", diff.diff_page, name="diff"),
     path("runs/<uuid:run_id>/output", tabs.output, name="output"),
     path("runs/<uuid:run_id>/verify", verify.verify, name="verify"),
     path("runs/<uuid:run_id>/steps/<int:seq>/resolve", actions.resolve, name="resolve"),

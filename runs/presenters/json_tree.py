@@ -68,7 +68,7 @@ def at(value: Any, pointer: str) -> Any:
     Raises: KeyError
     """
     for part in pointer.split("/")[1:]:
-        name = part.replace("~1", "/").replace("~0", "~")
+        name = unescaped(part)
         if isinstance(value, dict):
             value = value[name]
         elif isinstance(value, list) and name.isdecimal() and int(name) < len(value):
@@ -78,13 +78,18 @@ def at(value: Any, pointer: str) -> Any:
     return value
 
 
+def unescaped(part: str) -> str:
+    """Return the key or index that a part of a JSON pointer stands for."""
+    return part.replace("~1", "/").replace("~0", "~")
+
+
 def _container(value: Any, limits: Limits, pointer: str, key: str, depth: int, first: int) -> Iterator[Token]:
     limits.tokens -= 1
     is_open = depth < OPEN_DEPTH and (depth == 0 or len(value) <= OPEN_ITEMS)
     if limits.tokens < 0 or (len(value) > OPEN_ITEMS and not is_open):
-        yield Token("lazy", key, _size(value), pointer=pointer, gist=_gist(value))
+        yield Token("lazy", key, _size(value), pointer=pointer, gist=gist(value))
         return
-    yield Token("open", key, _size(value), pointer=pointer, is_open=is_open, gist=_gist(value))
+    yield Token("open", key, _size(value), pointer=pointer, is_open=is_open, gist=gist(value))
     yield from _items(value, limits, pointer, depth + 1, first)
     yield Token("close")
 
@@ -130,7 +135,7 @@ def _size(value: Any) -> str:
     return ngettext("[ %(n)s item ]", "[ %(n)s items ]", n) % {"n": text.number(n)}
 
 
-def _gist(value: Any) -> str:
+def gist(value: Any) -> str:
     """Return the first plain values of a container, as one short line."""
     pairs = list(value.items())[:6] if isinstance(value, dict) else [("", item) for item in value[:6]]
     plain = [(key, item) for key, item in pairs if not isinstance(item, dict | list)]

@@ -50,6 +50,7 @@ def run_detail(run: Run) -> schemas.RunOut:
         error=run.error,
         output=None if is_long else output,
         output_url=f"{run_url(run)}/output" if is_long else None,
+        callback_url=run.callback_url,
         ended_by=run.ended_by,
         end_reason=run.end_reason,
         epoch=run.epoch,
@@ -98,7 +99,11 @@ def difference(before: Rebuilt, after: Rebuilt) -> schemas.DiffOut:
     patch = diff(before.state, after.state)
     found = summarise(patch)
     summary = schemas.DiffSummaryOut(
-        added=found.n_added, removed=found.n_removed, replaced=found.n_replaced, keys=found.keys
+        added=found.n_added,
+        removed=found.n_removed,
+        replaced=found.n_replaced,
+        moved=found.n_moved,
+        keys=found.keys,
     )
     return schemas.DiffOut(patch=patch, summary=summary)
 

@@ -7,12 +7,14 @@ from uuid import UUID
 from django.db.models import F, Func, IntegerField
 
 from agentops.accounts.roles import Actor
-from agentops.common.errors import NotFoundError
+from agentops.common.errors import BadRequestError, NotFoundError
 from runs.checkpoints.chain import IntegrityError
 from runs.checkpoints.store import Rebuilt, rebuild
 from runs.models import Checkpoint, Run, Step
 from runs.selectors.paging import DEFAULT_LIMIT, MAX_LIMIT, Page, decode_cursor, page_of
 from runs.selectors.runs import runs_of
+
+MAX_SEQ_DIGITS = 18
 
 _FOR_REBUILD = ("id", "team_id", "branch", "head_seq", "head_hash", "input", "input_codec")
 
@@ -82,6 +84,24 @@ def checkpoint_at_for(actor: Actor, run_id: UUID, seq: int) -> Rebuilt:
         f"step {seq} of run {run_id} left no checkpoint; the nearest before it is {built.seq}",
         nearest=built.seq,
     )
+
+
+def place_of(text: str) -> tuple[UUID | None, int]:
+    """Return the run and the seq that `<run id>:<seq>` or `<seq>` names; without a run it is None.
+
+    Raises: BadRequestError
+    """
+    run_id, _, seq = text.rpartition(":")
+    try:
+        return (UUID(run_id) if run_id else None), _seq(seq)
+    except ValueError:
+        raise BadRequestError(f"b must be a seq or <run id>:<seq>, not {text!r}", parameter="b") from None
+
+
+def _seq(text: str) -> int:
+    if not text.isdecimal() or len(text) > MAX_SEQ_DIGITS:
+        raise ValueError(text)
+    return int(text)
 
 
 def _run(actor: Actor, run_id: UUID) -> Run:

@@ -66,6 +66,12 @@ def system_of(request: HttpRequest) -> SystemStatus:
     return found
 
 
+def number_of(request: HttpRequest, name: str) -> int:
+    """Return a parameter of the address that is a whole number from 0; 0 when it is none."""
+    text = request.GET.get(name, "")
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else 0
+
+
 def _template(page: str, region: str | None) -> str:
     if region is None:
         return page

@@ -21,7 +21,7 @@ from runs.selectors.console.run import last_try_for, step_or_none
 from runs.selectors.console.tree import buckets_of, error_beside, insides_of, some_nodes_before, steps_between
 from runs.selectors.console.unknown import left_unknown_for, unknown_for
 from runs.selectors.runs import run_for
-from runs.views.base import respond, room, system_of
+from runs.views.base import number_of, respond, room, system_of
 from runs.views.inspect import inspector_of
 
 REGIONS = {"run-head": "runs/_head.html", "inspector": "runs/_inspector.html"}
@@ -52,7 +52,7 @@ def run_page(request: HttpRequest, actor: Actor, run_id: UUID, seq: int | None =
 def tree_rows(request: HttpRequest, actor: Actor, run_id: UUID) -> HttpResponse:
     """The rows behind the node `after`: the next stretch, or what has come since."""
     run = run_for(actor, run_id)
-    selected, after, offset = (_number(request, name) for name in ("selected", "after", "offset"))
+    selected, after, offset = (number_of(request, name) for name in ("selected", "after", "offset"))
     material = _read(actor, run, selected or _selected(actor, run, None), after=after, offset=offset)
     scene = Scene(material, _axis(material))
     context = _stretch_context(scene, stretch_of(scene))
@@ -76,8 +76,8 @@ def tree_map(request: HttpRequest, actor: Actor, run_id: UUID) -> HttpResponse:
 def inside(request: HttpRequest, actor: Actor, run_id: UUID) -> HttpResponse:
     """The rows inside a fold (`parent`, `first`, `last`) or inside a node (`parent` alone)."""
     run = run_for(actor, run_id)
-    parent, first, last = (_number(request, name) for name in ("parent", "first", "last"))
-    level = min(max(_number(request, "level"), 2), 3)
+    parent, first, last = (number_of(request, name) for name in ("parent", "first", "last"))
+    level = min(max(number_of(request, "level"), 2), 3)
     rows, more = _inside(actor, run, parent, first, last, level)
     context = {"run": run, "rows": rows, "more": more, "parent": parent, "last": last, "level": level}
     return respond(request, "runs/run.html#inside", context)
@@ -87,7 +87,7 @@ def inside(request: HttpRequest, actor: Actor, run_id: UUID) -> HttpResponse:
 def error_step(request: HttpRequest, actor: Actor, run_id: UUID) -> HttpResponse:
     """Goes to the next failed step behind `from`, or the one before it; round at the ends."""
     run, forward = run_for(actor, run_id), "back" not in request.GET
-    here = _number(request, "from")
+    here = number_of(request, "from")
     found = error_beside(actor, run, here, forward=forward)
     found = found or error_beside(actor, run, 0 if forward else 1 << 62, forward=forward)
     if found is None:
@@ -190,8 +190,3 @@ def _inside(
     shown = steps[:FOLD_ROWS]
     insides = insides_of(actor, run, [step.seq for step in shown]) if not parent else {}
     return fold_rows(scene, shown, insides, level), steps[FOLD_ROWS].seq if len(steps) > FOLD_ROWS else None
-
-
-def _number(request: HttpRequest, name: str) -> int:
-    text = request.GET.get(name, "")
-    return int(text) if text.isdecimal() and len(text) < 19 else 0

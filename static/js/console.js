@@ -4,5 +4,6 @@ import "./copy.js";
 import "./keys.js";
 import "./rows.js";
 import "./tree.js";
+import "./diff.js";
 import "./ticking.js";
 import "./live.js";

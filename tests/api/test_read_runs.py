@@ -188,7 +188,7 @@ def test_every_state_can_be_read_and_compared(world: World, ada: Client) -> None
     assert ada.get(f"{RUNS}/{run.id}/checkpoints/0").json()["state"] == {"n": 4}
     diff = ada.get(f"{RUNS}/{run.id}/diff?a=1&b=3").json()
     assert diff["patch"] == [{"op": "replace", "path": "/done", "value": 3}]
-    assert diff["summary"] == {"added": 0, "removed": 0, "replaced": 1, "keys": ["done"]}
+    assert diff["summary"] == {"added": 0, "removed": 0, "replaced": 1, "moved": 0, "keys": ["done"]}
 
 
 def test_checkpoints_page_by_cursor(world: World, ada: Client) -> None:

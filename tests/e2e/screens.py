@@ -37,6 +37,8 @@ PAGES = {
     "step-write": "/runs/{succeeded}/steps/237",
     "log": "/runs/{failed}/log",
     "state": "/runs/{succeeded}/state",
+    "diff": "/runs/{succeeded}/diff/1..236",
+    "diff-two-runs": "/runs/{succeeded}/diff/236..{failed}:235",
     "output": "/runs/{succeeded}/output",
     "cancel": "/runs/{running}/do/cancel",
     "kill": "/runs/{running}/do/kill",

@@ -21,12 +21,27 @@ def apply(patch: list[dict[str, Any]], value: Any) -> Any:
     """Apply RFC 6902 operations by the letter, independently of the code under test."""
     document = {"": copy.deepcopy(value)}
     for operation in patch:
-        parent: Any = document
-        parts = ["", *split(operation["path"])]
-        for part in parts[:-1]:
-            parent = parent[int(part)] if isinstance(parent, list) else parent[part]
-        _change(parent, parts[-1], operation)
+        if operation["op"] == "move":
+            taken = copy.deepcopy(_at(document, operation["from"]))
+            _apply(document, {"op": "remove", "path": operation["from"]})
+            _apply(document, {"op": "add", "path": operation["path"], "value": taken})
+        else:
+            _apply(document, operation)
     return document[""]
+
+
+def _at(here: Any, pointer: str) -> Any:
+    for part in ["", *split(pointer)]:
+        here = here[int(part)] if isinstance(here, list) else here[part]
+    return here
+
+
+def _apply(document: dict[str, Any], operation: dict[str, Any]) -> None:
+    parent: Any = document
+    parts = ["", *split(operation["path"])]
+    for part in parts[:-1]:
+        parent = parent[int(part)] if isinstance(parent, list) else parent[part]
+    _change(parent, parts[-1], operation)
 
 
 def _change(parent: Any, last: str, operation: dict[str, Any]) -> None:
@@ -70,8 +85,27 @@ def test_what_is_inserted_in_one_place_costs_one_operation_an_item(
     assert len(diff(items, changed)) == len(inserted)
 
 
+@given(st.lists(st.sampled_from(["fetch", "parse", "store", "report"]), unique=True, min_size=2), st.data())
+def test_what_was_moved_in_its_list_is_told_as_one_move(items: list[Any], data: st.DataObject) -> None:
+    was, now = data.draw(
+        st.tuples(*[st.integers(0, len(items) - 1)] * 2).filter(lambda pair: pair[0] != pair[1])
+    )
+    moved = [*items]
+    moved.insert(now, moved.pop(was))
+    assert [operation["op"] for operation in diff(items, moved)] == ["move"]
+
+
+@given(
+    st.lists(st.fixed_dictionaries({"id": st.integers(0, 6), "n": st.integers(0, 2)}), max_size=8),
+    st.lists(st.fixed_dictionaries({"id": st.integers(0, 6), "n": st.integers(0, 2)}), max_size=8),
+)
+def test_lists_of_things_with_ids_are_turned_into_each_other(before: Any, after: Any) -> None:
+    assert text(apply(diff(before, after), before)) == text(after)
+
+
 def test_the_summary_counts_and_names_the_keys_of_the_top_level() -> None:
-    patch = diff({"a": 1, "b": [1], "c/d": 1}, {"a": 2, "b": [1, 2], "e": {}})
+    before: Any = {"a": 1, "b": [1], "c/d": 1, "f": ["x", "y", "z"]}
+    patch = diff(before, {"a": 2, "b": [1, 2], "e": {}, "f": ["y", "z", "x"]})
     found = summarise(patch)
-    assert (found.n_added, found.n_removed, found.n_replaced) == (2, 1, 1)
-    assert found.keys == ["a", "b", "c/d", "e"]
+    assert (found.n_added, found.n_removed, found.n_replaced, found.n_moved) == (2, 1, 1, 1)
+    assert found.keys == ["a", "b", "c/d", "e", "f"]
