@@ -66,6 +66,25 @@ def blob_digest(team_id: UUID, codec: int, body: bytes) -> bytes:
     return hmac.digest(_key(), b"".join((b"blob", team_id.bytes, bytes([codec]), body)), "sha256")
 
 
+def reuse_mac(
+    team_id: UUID,
+    run_id: UUID,
+    place: tuple[int, int],
+    request_hash: bytes,
+    what: JsonValue,
+    codec: int,
+    body: bytes,
+) -> bytes:
+    """Return the 32-byte code of a reusable outcome at `place` (branch, n); `what` is all that is said of it."""
+    branch, n = place
+    return _mac(b"reuse", team_id, run_id, n, request_hash + digest([branch, what]), codec, body)
+
+
+def branch_seal(team_id: UUID, run_id: UUID, number: int, from_hash: bytes, what: JsonValue) -> bytes:
+    """Return the 32-byte code of a branch: the checkpoint it begins with, how it treats the past, what it was given."""
+    return _mac(b"branch", team_id, run_id, number, from_hash + digest(what), 0, b"")
+
+
 def same(left: bytes | memoryview, right: bytes | memoryview) -> bool:
     """Compare two codes in constant time."""
     return hmac.compare_digest(bytes(left), bytes(right))

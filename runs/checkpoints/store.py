@@ -9,6 +9,7 @@ from django.db import connection
 from runs.checkpoints.blobs import load
 from runs.checkpoints.chain import NO_PARENT, IntegrityError, checkpoint_hash, same, segment_mac
 from runs.checkpoints.codec import Encoded
+from runs.checkpoints.lineage import branch_of, lineage
 from runs.checkpoints.segments import Tail
 from runs.engine.frozen import freeze
 from runs.engine.updates import apply_delta
@@ -16,14 +17,23 @@ from runs.models import Checkpoint, Run
 
 _ROWS = """
 SELECT kind, seq, parent_seq, codec, body, hash, tip_hash FROM runs_checkpoint
-WHERE run_id = %(run_id)s AND branch = %(branch)s AND seq <= %(goal)s AND (kind = 'g' OR (kind = 'd' AND seq > coalesce(
-    (SELECT max(seq) FROM runs_checkpoint WHERE run_id = %(run_id)s AND branch = %(branch)s AND kind = 'g'
-     AND seq <= %(goal)s), 0)))
+WHERE run_id = %(run_id)s AND branch = %(branch)s AND seq <= %(goal)s AND (kind IN ('g', 's') OR (kind = 'd' AND
+    seq > coalesce((SELECT max(seq) FROM runs_checkpoint WHERE run_id = %(run_id)s AND branch = %(branch)s
+     AND kind = 'g' AND seq <= %(goal)s), 0)))
+ORDER BY seq
+"""
+_ROWS_OF_LINEAGE = """
+WITH c AS (
+    SELECT c.* FROM runs_checkpoint c
+    JOIN unnest(%(branches)s::int[], %(uptos)s::bigint[]) AS p(branch, upto) ON p.branch = c.branch AND c.seq <= p.upto
+    WHERE c.run_id = %(run_id)s AND c.seq <= %(goal)s)
+SELECT kind, seq, parent_seq, codec, body, hash, tip_hash FROM c
+WHERE kind IN ('g', 's') OR seq > coalesce((SELECT max(seq) FROM c WHERE kind = 'g'), 0)
 ORDER BY seq
 """
 
 
-DELTA, SEGMENT = "d", "g"
+DELTA, SEGMENT, SNAPSHOT = "d", "g", "s"
 
 
 class _Row(NamedTuple):
@@ -51,18 +61,30 @@ def genesis(team_id: UUID, run_id: UUID, encoded: Encoded) -> bytes:
     return checkpoint_hash(team_id, run_id, 0, NO_PARENT, encoded)
 
 
-def rebuild(run: Run, seq: int | None = None) -> Rebuilt:
-    """Return the state after step `seq` of the run's branch, or at its head.
+def fork_genesis(
+    team_id: UUID, run_id: UUID, encoded_input: Encoded, snapshot: Encoded, parent_hash: bytes
+) -> bytes:
+    """Return the hash that the chain of a fork begins with: it covers the input, the state, and the parent's hash."""
+    link = parent_hash + genesis(team_id, run_id, encoded_input)
+    return checkpoint_hash(team_id, run_id, 0, link, snapshot)
 
-    Only the columns id, team_id, branch, head_seq, head_hash, input and input_codec of `run` are read.
+
+def rebuild(run: Run, seq: int | None = None, *, branch: int | None = None) -> Rebuilt:
+    """Return the state after step `seq`, or at the run's head.
+
+    It is that of `branch`, or else of the branch on which the step was done. Only the columns id, team_id, branch,
+    head_seq, head_hash, input and input_codec of `run` are read.
 
     Raises: IntegrityError when a row on the way was changed, moved or taken away.
     """
     goal = run.head_seq if seq is None else seq
+    if branch is None:
+        branch = run.branch if seq is None else branch_of(run, goal)
     built = _beginning(run)
-    for row in _rows(run, goal):
-        (_jump if row.kind == SEGMENT else _step)(run, built, row)
-    if goal == run.head_seq and (built.seq != goal or not same(built.hash, run.head_hash)):
+    for row in _rows(run, goal, branch):
+        _BY_KIND[row.kind](run, built, row)
+    is_head = goal == run.head_seq and branch == run.branch
+    if is_head and (built.seq != goal or not same(built.hash, run.head_hash)):
         raise IntegrityError(run.id, goal, "the head", built.seq)
     return built
 
@@ -82,12 +104,26 @@ def _beginning(run: Run) -> Rebuilt:
     return Rebuilt(0, freeze(_decoded(run, 0, encoded)), link, Tail(0, link))
 
 
-def _rows(run: Run, goal: int) -> list[_Row]:
+def _rows(run: Run, goal: int, branch: int) -> list[_Row]:
     """Fetch what the state is made of, in binary: bytes as text are twice as long, and are read digit by digit."""
     connection.ensure_connection()
-    params = {"run_id": run.id, "branch": run.branch, "goal": goal}
+    sql, params = _ROWS, {"run_id": run.id, "branch": branch, "goal": goal}
+    if branch > 1:
+        branches, uptos = zip(*lineage(run.id, branch).stretches, strict=True)
+        sql, params = _ROWS_OF_LINEAGE, params | {"branches": list(branches), "uptos": list(uptos)}
     with connection.wrap_database_errors, connection.connection.cursor(binary=True) as cursor:
-        return [_Row(*row) for row in cursor.execute(_ROWS, params, prepare=True)]
+        return [_Row(*row) for row in cursor.execute(sql, params, prepare=True)]
+
+
+def _start(run: Run, built: Rebuilt, row: _Row) -> None:
+    """Take the snapshot that a fork begins with."""
+    encoded, parent_hash = Encoded(row.codec, bytes(row.body), 0), bytes(row.tip_hash or b"")
+    given = Encoded(run.input_codec, bytes(run.input), 0)
+    computed = fork_genesis(run.team_id, run.id, given, encoded, parent_hash)
+    if row.seq or not same(computed, row.hash):
+        raise IntegrityError(run.id, row.seq, "the snapshot")
+    built.state, built.hash = freeze(_decoded(run, row.seq, encoded)), computed
+    built.tail.start_over(0, computed)
 
 
 def _step(run: Run, built: Rebuilt, row: _Row) -> None:
@@ -118,3 +154,6 @@ def _decoded(run: Run, seq: int, encoded: Encoded) -> Any:
         return load(encoded.codec, encoded.body)
     except ValueError as error:
         raise IntegrityError(run.id, seq, "the checkpoint") from error
+
+
+_BY_KIND = {DELTA: _step, SEGMENT: _jump, SNAPSHOT: _start}
