@@ -2,14 +2,15 @@
 
 from runs.engine.commands import Fail, Finish, Goto, Sleep
 from runs.engine.context import Call, Context
-from runs.engine.errors import ActionFailedError, ToolError
+from runs.engine.errors import ActionFailedError, RejectedError, ToolError, WaitTimeoutError
 from runs.engine.frozen import thaw
 from runs.engine.program import Program, node
 from runs.engine.retry import RetryPolicy
 from runs.engine.tools import Effect, ToolCall
+from runs.engine.waits import child, event, signal
 from runs.tools.registry import tool
 
 __all__ = [
-    "ActionFailedError", "Call", "Context", "Effect", "Fail", "Finish", "Goto", "Program", "RetryPolicy", "Sleep",
-    "ToolCall", "ToolError", "node", "thaw", "tool",
+    "ActionFailedError", "Call", "Context", "Effect", "Fail", "Finish", "Goto", "Program", "RejectedError", "RetryPolicy",
+    "Sleep", "ToolCall", "ToolError", "WaitTimeoutError", "child", "event", "node", "signal", "thaw", "tool",
 ]  # fmt: skip

@@ -11,7 +11,7 @@ EngineError
 └── ActionFailedError       raised to the node when an action has failed for good; it may be caught
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class EngineError(Exception):
@@ -108,3 +108,31 @@ class ActionFailedError(EngineError):
         self.name = name
         self.error_code = error_code
         self.attempts = attempts
+
+
+class WaitError(ActionFailedError):
+    """A wait ended without what was waited for; a node may catch it."""
+
+    def __init__(self, name: str, error_code: str, message: str) -> None:
+        EngineError.__init__(self, message)
+        self.name, self.error_code, self.attempts = name, error_code, 1
+
+
+class WaitTimeoutError(WaitError):
+    """The time of a wait was over. `fired` is what had come by then, when all of several were waited for."""
+
+    code = "wait_timeout"
+
+    def __init__(self, name: str, fired: list[Any]) -> None:
+        super().__init__(name, "wait_timeout", f"nobody answered {name!r} in time")
+        self.fired = fired
+
+
+class RejectedError(WaitError):
+    """A person said no. `by` is who, `message` why."""
+
+    code = "rejected"
+
+    def __init__(self, name: str, by: str, message: str) -> None:
+        super().__init__(name, "rejected", f"{by} rejected {name!r}" + (f": {message}" if message else ""))
+        self.by, self.message = by, message

@@ -15,6 +15,7 @@ from agentops.common.canonical import digest
 from agentops.common.types import JsonObject, JsonValue
 from runs.engine.errors import NondeterminismError, TooManyActionsError
 from runs.engine.tools import ToolSpec
+from runs.engine.waits import WaitRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ class Recorded:
     unknown_seconds: float = 0.0
     riders: list[JsonValue] = field(default_factory=list)
     request_text: str = ""
+    waits: list[WaitRow] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,8 @@ class Execute:
     """The action must be done (again).
 
     `attempts` were made before; `is_begun` says that a row of it stands; `is_due` that its wait is over.
-    `riders` are the ctx.now and ctx.random values taken just before, to be stored with it.
+    `riders` are the ctx.now and ctx.random values taken just before, to be stored with it. `waits` are the conditions of
+    a wait that stands.
     """
 
     request: Request
@@ -83,6 +86,7 @@ class Execute:
     is_in_flight: bool = False
     unknown_seconds: float = 0.0
     riders: list[JsonValue] = field(default_factory=list)
+    waits: list[WaitRow] = field(default_factory=list)
 
 
 Decision: TypeAlias = Reuse | Execute
@@ -138,6 +142,7 @@ class NodeJournal:
                 is_in_flight=recorded.is_in_flight,
                 unknown_seconds=recorded.unknown_seconds,
                 riders=riders,
+                waits=recorded.waits,
             )
         return Reuse(recorded)
 

@@ -47,7 +47,7 @@ MOVES: dict[Move, tuple[frozenset[RunStatus], RunStatus]] = {
     Move.CLAIM: (frozenset({S.QUEUED}), S.RUNNING),
     Move.RELEASE: (frozenset({S.RUNNING}), S.QUEUED),
     Move.SLEEP: (frozenset({S.RUNNING}), S.SLEEPING),
-    Move.WAKE: (frozenset({S.SLEEPING}), S.QUEUED),
+    Move.WAKE: (frozenset({S.SLEEPING, S.WAITING, S.AWAITING_APPROVAL}), S.QUEUED),
     Move.WAIT: (frozenset({S.RUNNING}), S.WAITING),
     Move.DELIVER: (frozenset({S.WAITING}), S.QUEUED),
     Move.ASK: (frozenset({S.RUNNING}), S.AWAITING_APPROVAL),

@@ -1,7 +1,7 @@
 """Commits of actions: they lock the run row with the epoch and never move its head (PROTOCOL 2)."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +14,7 @@ from runs.checkpoints.codec import encode, encode_capped
 from runs.engine.control import LeaseLost
 from runs.engine.journal import Execute, Recorded
 from runs.engine.tools import ToolSpec
+from runs.engine.waits import WaitRow
 from runs.journal.fence import Lease, Row, execute, fenced, persist, query
 from runs.journal.pending import Pending, now_seconds
 from runs.journal.statements import (
@@ -23,6 +24,7 @@ from runs.journal.statements import (
     statement,
     with_blobs,
 )
+from runs.journal.waits import is_wait, load_waits, wait_rows, waiting_text
 
 CONFIRMED_FOR_SECONDS = 2.0
 _OPEN: dict[str, Any] = {"body": None, "body_codec": 0, "mac": b"", "key_id": 0}
@@ -39,7 +41,10 @@ class Place:
 
 @dataclass(slots=True)
 class Entry:
-    """An action on its way into the journal: its tool (None for a wait), its key, and when it began."""
+    """An action on its way into the journal: its tool (None for a wait), its key, and when it began.
+
+    `fired` are the conditions that ended a wait.
+    """
 
     action: Execute
     spec: ToolSpec | None = None
@@ -47,11 +52,16 @@ class Entry:
     began: float = field(default_factory=now_seconds)
     confirmed: float = 0.0
     is_begun: bool = False
+    fired: list[int] = field(default_factory=list)
     token: UUID = field(default_factory=new_token)
 
     @property
     def is_write(self) -> bool:
         return self.spec is not None and self.spec.effect.is_write
+
+    @property
+    def is_wait(self) -> bool:
+        return is_wait(self.action.request)
 
 
 class ActionJournal:
@@ -87,7 +97,10 @@ class ActionJournal:
             return self._commit(("action_step", "outcome"), params)
         try:
             return self._commit(
-                ("update_step", "update_outcome") + ("settle_intent",) * entry.is_write, params
+                ("update_step", "update_outcome")
+                + ("settle_intent",) * entry.is_write
+                + ("settle_waits",) * entry.is_wait,
+                params | {"fired": entry.fired},
             )
         except LeaseLost:
             self._keep_evidence(entry, outcome)
@@ -104,6 +117,26 @@ class ActionJournal:
         """Defer the action and let the run sleep until then, in one statement."""
         arms, params = self._deferred(entry, attempts, seconds)
         self._commit(arms, params | _leave(waiting_on, health) | {"wake_seconds": seconds}, guard="sleep")
+
+    def wait(
+        self, entry: Entry, attempts: int, seconds: float, *, waiting_on: JsonObject, status: str
+    ) -> None:
+        """Register what the action waits for, and let the run wait for it until `seconds` are over, in one statement."""
+        arms, params = self._deferred(entry, attempts, seconds)
+        if not entry.is_begun:
+            arms, params = (*arms, "waits"), params | {"wait_rows": wait_rows(entry.action.request)}
+        leave = {"leave_status": status, "wake_seconds": max(seconds, 0.0)}
+        self._commit(arms, params | _leave(waiting_on, []) | leave, guard="leave")
+
+    def time_out(self, entry: Entry) -> list[WaitRow]:
+        """Close what is still open of a wait whose time is over; return how it stands now.
+
+        What was delivered a moment before stays delivered: the timer and the event meet in one conditional UPDATE.
+        """
+        params = {"run_id": self.lease.run_id, "epoch": self.lease.epoch, "seq": entry.action.seq}
+        if persist(lambda: execute(statement("share", ("time_out_waits",)), params)) is None:
+            raise LeaseLost
+        return load_waits(self.lease)[entry.action.seq]
 
     def ask(self, entry: Entry, *, waiting_on: JsonObject) -> None:
         """Store that nobody knows whether a write happened, and let the run wait for a person's answer."""
@@ -196,6 +229,9 @@ def load_actions(lease: Lease, node_seq: int) -> tuple[list[Recorded], int]:
     """
     rows = persist(lambda: query(LOAD_ACTIONS, {"run_id": lease.run_id, "node_seq": node_seq}))
     own = [_recorded(lease, row) for row in rows if row[16] == node_seq and not row[15]]
+    if any(action.status == "open" for action in own):
+        waits = load_waits(lease)
+        own = [replace(action, waits=waits.get(action.seq, [])) for action in own]
     return own, max((row[0] for row in rows), default=node_seq) + 1
 
 
@@ -206,6 +242,8 @@ def _leave(waiting_on: JsonObject, health: list[str]) -> dict[str, Any]:
 def _summary(action: Execute, spec: ToolSpec | None) -> str:
     if spec:
         return spec.summary(action.request.args)
+    if is_wait(action.request):
+        return waiting_text(action.request)
     return ", ".join(f"{key} {value}" for key, value in action.request.args.items())[:300]
 
 

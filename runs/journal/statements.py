@@ -49,6 +49,11 @@ GUARDS = {
         "UPDATE runs_run SET status = 'sleeping', wake_at = clock_timestamp() + make_interval(secs => %(wake_seconds)s), "
         f"waiting_on = %(waiting_on)s::jsonb, {_LEAVE}, {_COUNTERS} {_WHERE} {_RETURNING}"
     ),
+    "leave": (
+        "UPDATE runs_run SET status = %(leave_status)s::text,"
+        " wake_at = clock_timestamp() + make_interval(secs => %(wake_seconds)s), "
+        f"waiting_on = %(waiting_on)s::jsonb, {_LEAVE}, {_COUNTERS} {_WHERE} {_RETURNING}"
+    ),
     "ask": (
         "UPDATE runs_run SET status = 'awaiting_approval', waiting_on = %(waiting_on)s::jsonb, "
         f"{_LEAVE}, {_COUNTERS} {_WHERE} {_RETURNING}"
@@ -96,6 +101,26 @@ ARMS = {
         " key_id, mac)"
         " SELECT %(run_id)s, %(seq)s, team_id, %(request_hash)s, %(request)s, %(request_codec)s, %(body)s::bytea, %(body_codec)s,"
         " %(riders)s::jsonb, %(key_id)s, %(mac)s FROM r"
+    ),
+    "waits": (
+        "INSERT INTO runs_wait (run_id, seq, n, team_id, kind, is_all, name, key, match, child_id, details, since_at,"
+        " timeout_at, closed_by)"
+        " SELECT %(run_id)s, %(seq)s, w.n, r.team_id, w.kind, coalesce(w.is_all, false), w.name, coalesce(w.key, ''), w.match,"
+        " w.child_id, w.details, clock_timestamp() - make_interval(secs => coalesce(w.lookback_seconds, 0)),"
+        " clock_timestamp() + make_interval(secs => %(due_seconds)s), ''"
+        " FROM r, jsonb_to_recordset(%(wait_rows)s::jsonb) AS w(n smallint, kind text, is_all boolean, name text, key text,"
+        " match jsonb, child_id uuid, details jsonb, lookback_seconds float8)"
+    ),
+    "time_out_waits": (
+        "UPDATE runs_wait SET closed_at = clock_timestamp(), closed_as = 'timeout'"
+        " FROM r WHERE run_id = %(run_id)s AND seq = %(seq)s AND closed_at IS NULL"
+    ),
+    # What was delivered and not used is dropped: a signal that nobody used is free again.
+    "settle_waits": (
+        "UPDATE runs_wait SET settled_at = clock_timestamp(), closed_at = coalesce(closed_at, clock_timestamp()),"
+        " closed_as = CASE WHEN n = ANY(%(fired)s::smallint[]) OR closed_as IN ('timeout', 'cancelled') THEN closed_as"
+        " ELSE 'dropped' END"
+        " FROM r WHERE run_id = %(run_id)s AND seq = %(seq)s"
     ),
     "blobs": (
         "INSERT INTO runs_blob (digest, team_id, codec, body, plain_bytes)"

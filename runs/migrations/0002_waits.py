@@ -79,6 +79,7 @@ class Migration(migrations.Migration):
                 ("match", models.JSONField(null=True)),
                 ("child_id", models.UUIDField(null=True)),
                 ("details", models.JSONField(null=True)),
+                ("created_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ("since_at", models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
                 ("timeout_at", models.DateTimeField()),
                 ("looked_at", models.DateTimeField(null=True)),
@@ -213,7 +214,7 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="wait",
             index=models.Index(
-                condition=models.Q(("looked_at__isnull", True)), fields=["since_at"], name="wait_to_look"
+                condition=models.Q(("looked_at__isnull", True)), fields=["created_at"], name="wait_to_look"
             ),
         ),
         migrations.AddConstraint(

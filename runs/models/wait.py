@@ -98,6 +98,7 @@ class Wait(models.Model):
     match = models.JSONField(null=True)
     child_id = models.UUIDField(null=True)
     details = models.JSONField(null=True)
+    created_at = models.DateTimeField(db_default=Now())
     since_at = models.DateTimeField(db_default=Now())
     timeout_at = models.DateTimeField()
     looked_at = models.DateTimeField(null=True)
@@ -139,7 +140,7 @@ class Wait(models.Model):
                 name="wait_to_wake",
                 condition=Q(closed_at__isnull=False, settled_at__isnull=True),
             ),
-            models.Index(fields=["since_at"], name="wait_to_look", condition=Q(looked_at__isnull=True)),
+            models.Index(fields=["created_at"], name="wait_to_look", condition=Q(looked_at__isnull=True)),
         ]
 
     def __str__(self) -> str:

@@ -18,12 +18,15 @@ from agentops.common.types import JsonObject
 from runs.engine.control import Cancelled, LeaseLost, SliceOver, Suspend
 from runs.engine.journal import Execute, Recorded, idempotency_key
 from runs.engine.tools import ToolCall
+from runs.engine.waits import Verdict, verdict
 from runs.journal import nodes
 from runs.journal.actions import ActionJournal, Entry, Place
-from runs.journal.fence import Lease
+from runs.journal.fence import Lease, persist
 from runs.journal.pending import Pending, now_seconds
+from runs.journal.waits import waiting_text
 from runs.leases import worker
 from runs.services.calling import IN_PROCESS_WAIT_SECONDS, Tried, call_tool
+from runs.services.settle_waits import look_back
 from runs.tools.registry import get_tool
 
 
@@ -103,7 +106,7 @@ class ActionShell:
         self.pending.log(level, Cleaner().clean(str(message)))  # type: ignore[arg-type]  # text stays text
 
     def _entry(self, action: Execute) -> Entry:
-        if action.request.kind == "wait":
+        if action.request.kind in ("wait", "approval"):
             return Entry(action, is_begun=action.is_begun)
         spec = get_tool(action.request.name)
         key = idempotency_key(self.lease.team_id, self.lease.run_id, self.place.node_seq, action, spec)
@@ -112,6 +115,8 @@ class ActionShell:
     def _not_now(self, entry: Entry) -> Open | None:
         """Return why the action cannot be done now, if so."""
         action, spec = entry.action, entry.spec
+        if entry.is_wait:
+            return self._not_yet(entry)
         if spec is not None and not spec.idempotent and action.is_in_flight:
             return Open(
                 entry, action.attempts, action.unknown_seconds, f"did {spec.name} happen?", is_unknown=True
@@ -122,6 +127,17 @@ class ActionShell:
             seconds = float(action.request.args["seconds"])  # type: ignore[arg-type]  # ctx.sleep checked it
             return Open(entry, 0, seconds, _reason(entry))
         return None
+
+    def _not_yet(self, entry: Entry) -> Open | None:
+        """Return how the wait goes on, or None when it has ended."""
+        action, text = entry.action, waiting_text(entry.action.request)
+        if not action.is_begun:
+            return Open(entry, 0, float(str(action.request.args["timeout_seconds"])), text)
+        if action.is_due and verdict(action.waits) is None:
+            action.waits[:] = self.journal.time_out(entry)
+        if verdict(action.waits) is not None:
+            return None
+        return Open(entry, action.attempts, action.due_seconds, text, is_stored=True)
 
     def _results(self, entries: list[Entry], max_parallel: int) -> Iterator[tuple[Entry, Recorded | Open]]:
         """Yield each action's outcome, recorded, as it ends; calls are made in threads when there are several.
@@ -177,7 +193,7 @@ class ActionShell:
     def _tried(self, entry: Entry) -> Tried:
         action, spec = entry.action, entry.spec
         if spec is None:
-            return Tried(1)
+            return _waited(entry) if entry.is_wait else Tried(1)
         lease = self.lease
         call = ToolCall(
             lease.team_id, lease.run_id, action.seq, 0, entry.idempotency_key, spec.timeout_seconds
@@ -216,6 +232,8 @@ class ActionShell:
             return
         opened.sort(key=lambda found: (not (found.is_unknown and found.seconds <= 0), found.seconds))
         first, *rest = opened
+        if first.entry.is_wait:
+            self._wait(first)
         for other in rest:
             if not other.is_stored and not other.is_unknown:
                 self.journal.defer(other.entry, other.attempts, other.seconds)
@@ -227,6 +245,16 @@ class ActionShell:
             health = ["retrying"] if first.entry.spec else []
             self._sleep(first, waiting_on, health)
         raise Suspend(first.seconds)
+
+    def _wait(self, opened: Open) -> None:
+        """Let the run wait, then look for what came before it stood there (PROTOCOL 16)."""
+        is_person = opened.entry.action.request.kind == "approval"
+        kind = "person" if is_person else "wait"
+        waiting_on: JsonObject = {"kind": kind, "seq": opened.entry.action.seq, "text": opened.text}
+        status = "awaiting_approval" if is_person else "waiting"
+        self.journal.wait(opened.entry, opened.attempts, opened.seconds, waiting_on=waiting_on, status=status)
+        persist(lambda: look_back(self.lease.run_id))
+        raise Suspend(opened.seconds)
 
     def _sleep(self, first: Open, waiting_on: JsonObject, health: list[str]) -> None:
         if first.is_unknown:
@@ -254,6 +282,16 @@ def _longest_seconds(entry: Entry) -> float:
     if entry.spec is None:
         return 0.0
     return entry.spec.retry.max_attempts * (entry.spec.timeout_seconds + IN_PROCESS_WAIT_SECONDS)
+
+
+def _waited(entry: Entry) -> Tried:
+    ended = verdict(entry.action.waits)
+    assert isinstance(ended, Verdict)
+    if ended.cancelled_by is not None:
+        told = f"{ended.cancelled_by or 'a person'} cancelled the wait for {entry.action.request.name}"
+        return Tried(1, error={"code": "wait_cancelled", "message": told})
+    entry.fired = [row.n for row in ended.fired]
+    return Tried(1, output=ended.output)
 
 
 def _reason(entry: Entry) -> str:

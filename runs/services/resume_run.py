@@ -6,6 +6,7 @@ from agentops.accounts.roles import Actor
 from runs.engine.states import Move
 from runs.models import Run
 from runs.services.control import apply
+from runs.services.settle_waits import settle_waits
 
 _RESUME = """
 UPDATE runs_run SET status = CASE WHEN paused_from = '' THEN 'queued' ELSE paused_from END, paused_from = '',
@@ -25,7 +26,9 @@ def resume_run(*, actor: Actor, run_id: UUID, reason: str = "") -> Run:
     Raises: NotFoundError, NotAllowedError, IllegalMoveError naming the legal moves.
     Locks: the run row. Transaction: opens one, of one statement.
     """
-    return apply(
+    run = apply(
         _RESUME, actor=actor, run_id=run_id, move=Move.RESUME, reason=reason,
         is_done=lambda run: run.status != "paused" and run.ended_at is None,
     )  # fmt: skip
+    settle_waits([run_id])
+    return run

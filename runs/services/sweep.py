@@ -18,7 +18,8 @@ WAKE_BATCH = 1000
 
 _WAKE = """
 UPDATE runs_run SET status = 'queued', wake_at = NULL, queued_at = clock_timestamp()
-WHERE id = ANY(ARRAY(SELECT id FROM runs_run WHERE status = 'sleeping' AND wake_at <= clock_timestamp()
+WHERE id = ANY(ARRAY(SELECT id FROM runs_run WHERE status IN ('sleeping', 'waiting', 'awaiting_approval')
+                     AND wake_at <= clock_timestamp()
                      ORDER BY wake_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
 RETURNING queue
 """
@@ -79,7 +80,7 @@ class Grace:
 
 
 def wake_due() -> int:
-    """Queue the sleeping runs whose time has come, in batches; returns how many."""
+    """Queue the runs whose time to sleep or to wait is over, in batches; returns how many."""
     n_woken = 0
     while True:
         rows = query(_WAKE, {"limit": WAKE_BATCH})

@@ -12,7 +12,8 @@ from agentops.common.ids import new_id
 from runs.journal.fence import execute
 from runs.leases import this_host
 from runs.programs import problems, programs
-from runs.services import sweep
+from runs.services import sweep, sweep_waits
+from runs.services.fire_schedules import fire_schedules
 from runs.services.register_programs import register_programs
 
 logger = logging.getLogger(__name__)
@@ -42,13 +43,18 @@ class Clock:
         began = time.monotonic()
         sweep.wake_due()
         sweep.expire_overdue()
+        sweep_waits.tell_parents()
+        sweep_waits.match_events()
+        sweep_waits.look_again()
         if sweep.bury_neighbours() + self._bury_silent():
             logger.warning("a worker died; its runs go on elsewhere")
         sweep.requeue_orphans()
+        fire_schedules()
         sweep.reissue_tickets()
         self._register_programs()
         if self.n_ticks % SLOW_JOBS_EVERY == 0:
             sweep.forget_old_workers()
+            sweep_waits.drop_waits_of_ended()
             execute(_FORGET, {})
         self.n_ticks += 1
         self._beat(time.monotonic() - began)

@@ -14,11 +14,16 @@ from runs.engine.control import Cancelled, ControlSignal, LeaseLost, SliceOver, 
 from runs.engine.errors import ActionFailedError, CommandError, NondeterminismError
 from runs.engine.frozen import FrozenDict
 from runs.engine.journal import Execute, NodeJournal, Recorded, Request
+from runs.engine.waits import event
 
 CALLS: dict[str, Callable[[Context], Any]] = {
     "tool": lambda ctx: ctx.tool("crm.read", id=1),
     "gather": lambda ctx: ctx.gather(Call("crm.read", id=1)),
     "sleep": lambda ctx: ctx.sleep(1),
+    "wait_for": lambda ctx: ctx.wait_for(event("paid"), on_timeout=None),
+    "wait_for_all": lambda ctx: ctx.wait_for_all(event("paid"), on_timeout=None),
+    "approve": lambda ctx: ctx.approve("pay", on_timeout=None),
+    "ask": lambda ctx: ctx.ask("why?", on_timeout=None),
     "now": lambda ctx: ctx.now(),
     "random": lambda ctx: ctx.random(),
     "progress": lambda ctx: ctx.progress(1, 2),

@@ -1,0 +1,91 @@
+"""Take in an event, once, and tell the runs that wait for it."""
+
+from typing import Any
+from uuid import UUID
+
+from agentops.accounts.roles import Actor, Scope
+from agentops.common.canonical import digest
+from agentops.common.conf import conf
+from agentops.common.errors import IdempotencyConflictError
+from agentops.common.transactions import transaction
+from agentops.common.types import JsonValue
+from runs.journal.fence import execute, query
+from runs.models import Event
+from runs.services.incoming import checked_payload, checked_text
+from runs.services.settle_waits import settle_waits
+
+MATCH_LIMIT = 1000
+
+# Both ways to ask, with and without a key, so that each finds its rows in the index.
+_WAITING = """
+SELECT DISTINCT run_id FROM (
+    SELECT w.run_id FROM runs_wait w, runs_event e WHERE e.id = %(event_id)s AND w.kind = 'event' AND w.closed_at IS NULL
+        AND w.team_id = e.team_id AND w.name = e.name AND w.key = '' AND w.since_at <= e.received_at
+        AND (w.match IS NULL OR e.payload @> w.match)
+    UNION ALL
+    SELECT w.run_id FROM runs_wait w, runs_event e WHERE e.id = %(event_id)s AND w.kind = 'event' AND w.closed_at IS NULL
+        AND w.team_id = e.team_id AND w.name = e.name AND w.key = e.key AND e.key <> '' AND w.since_at <= e.received_at
+        AND (w.match IS NULL OR e.payload @> w.match)) found
+LIMIT %(limit)s
+"""
+_MATCHED = (
+    "UPDATE runs_event SET matched_at = clock_timestamp() WHERE id = %(event_id)s AND matched_at IS NULL"
+)
+
+
+def publish_event(
+    *, actor: Actor, name: str, payload: Any, key: str = "", delivery_id: str = "", source: str = "api"
+) -> tuple[Event, int, bool]:
+    """Return the event, how many waits it ended, and whether it is new.
+
+    Args:
+        actor: on whose behalf; needs the scope `run`.
+        name: what happened, such as `invoice.paid`.
+        payload: what is known of it, JSON; data, never an instruction.
+        key: what it is about; runs that wait for a certain key see only theirs.
+        delivery_id: the sender's number: a second delivery under it from the same source changes nothing.
+        source: where it came from, shown with it.
+
+    At most MATCH_LIMIT waits are told here; the clock tells the others.
+
+    Raises: NotAllowedError; InvalidInputError with pointers; IdempotencyConflictError when the number was used for
+        something else.
+    Transaction: opens one for the event, then those of settle_waits: each side first commits its own row (PROTOCOL 16).
+    """
+    actor.require(Scope.RUN)
+    fields = {
+        "name": checked_text("/name", name), "key": checked_text("/key", key, may_be_empty=True),
+        "source": source, "delivery_id": checked_text("/id", delivery_id, may_be_empty=True),
+        "payload": checked_payload(payload, max_bytes=conf().input_max_bytes),
+    }  # fmt: skip
+    event, is_new = _stored(actor.team_id, fields)
+    return event, match_event(event.id) if is_new else 0, is_new
+
+
+def match_event(event_id: UUID) -> int:
+    """Tell the runs that wait for the event; return how many waits it ended. Repeating it changes nothing.
+
+    Transaction: none open; settle_waits opens its own.
+    """
+    run_ids = [row[0] for row in query(_WAITING, {"event_id": event_id, "limit": MATCH_LIMIT})]
+    n_closed = settle_waits(run_ids, event_id=event_id)
+    if len(run_ids) < MATCH_LIMIT:
+        execute(_MATCHED, {"event_id": event_id})
+    return n_closed
+
+
+def _stored(team_id: UUID, fields: dict[str, JsonValue]) -> tuple[Event, bool]:
+    event = Event(team_id=team_id, digest=digest(fields), **fields)
+    if not event.delivery_id:
+        event.save(force_insert=True)
+        return event, True
+    with transaction():
+        Event.objects.bulk_create([event], ignore_conflicts=True)
+    same_delivery = Event.objects.filter(team_id=team_id, source=event.source, delivery_id=event.delivery_id)
+    stored = same_delivery.get()
+    if bytes(stored.digest) != event.digest:
+        raise IdempotencyConflictError(
+            f"the event id {event.delivery_id!r} was delivered before with another content; send the same again, or another id",
+            event_id=str(stored.id),
+        )
+    return stored, stored.id == event.id
