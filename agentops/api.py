@@ -14,6 +14,8 @@ from agentops.api_auth import SessionAuth, TokenAuth
 from agentops.common.errors import BadRequestError
 from agentops.edge import CleanJsonParser, JsonRenderer
 from runs.api import agents_router, router
+from runs.api_callbacks import router as callback_router
+from runs.api_callbacks import secret_router
 from runs.schemas import ProblemOut
 
 _ERRORS = {
@@ -73,6 +75,8 @@ api.add_decorator(only_known_parameters)
 for kind in (Exception, HttpError, ValidationError, Http404):
     api.add_exception_handler(kind, problems.handle)
 api.add_router("/runs", router)
+api.add_router("/runs", callback_router)
+api.add_router("/callbacks", secret_router)
 api.add_router("/agents", agents_router)
 
 

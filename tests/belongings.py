@@ -9,7 +9,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils.regex_helper import normalize
 
 from agentops.accounts.models import ApiToken
-from runs.models import Agent, AgentVersion, Attempt, LogLine, Run
+from runs.models import Agent, AgentVersion, Attempt, Callback, CallbackAttempt, LogLine, Run
 from runs.services.start_run import start_run
 from tests.personas import World, actor, token
 from tests.runs import drive
@@ -45,10 +45,11 @@ def belongings_of_analytical(world: World) -> Belongings:
     _annotate(run, mark)
     _annotate(failed, mark)
     secret = token(world.ada, world.analytical)
+    callback = _told(run, mark)
     values = {
         "run_id": str(run.id), "seq": "2", "slug": agent.slug, "a": "0", "b": "1", "path": f"runs/{run.id}",
         "secret": "used-up-by-nobody", "key": "some-key", "uidb36": "1",
-        "token_id": str(ApiToken.objects.get(user=world.ada).id), "team_id": str(world.analytical.id),
+        "callback_id": str(callback.id), "token_id": str(ApiToken.objects.get(user=world.ada).id), "team_id": str(world.analytical.id),
     }  # fmt: skip
     values["open_run_id"] = str(_started(world, agent, mark, {}).id)
     ids = [
@@ -82,6 +83,19 @@ def _annotate(run: Run, mark: str) -> None:
         run=run, seq=2, number=99, team_id=run.team_id, error_code="x", message=f"attempt-{mark}",
         started_at="2026-01-01T00:00:00Z",
     )  # fmt: skip
+
+
+def _told(run: Run, mark: str) -> Callback:
+    """Return a callback of the run, with the log of one attempt."""
+    callback = Callback.objects.create(
+        run=run, team_id=run.team_id, url=f"https://{mark}.example/", host=f"{mark}.example:443",
+        run_status=run.status, ended_at="2026-01-01T00:00:00Z", body=f"body-{mark}".encode(), attempts=1,
+    )  # fmt: skip
+    CallbackAttempt.objects.create(
+        callback=callback, number=1, team_id=run.team_id, ended_at="2026-01-01T00:00:00Z", http_status=500,
+        error_code="http_500", answer=f"answer-{mark}",
+    )  # fmt: skip
+    return callback
 
 
 def addresses(values: dict[str, str]) -> list[str]:

@@ -22,6 +22,7 @@ from runs.json_schema import check
 from runs.models import AgentVersion, Run
 from runs.programs import get_program
 from runs.selectors.agents import version_for
+from runs.services.callback_url import check_callback_url
 from runs.services.insert_run import insert_run
 
 MAX_KEY_CHARACTERS = 200
@@ -45,9 +46,12 @@ class _Request:
     batch_id: str
     title: str | None
     deadline: str | None
+    callback_url: str | None
 
     def digest(self) -> bytes:
-        return digest({field.name: getattr(self, field.name) for field in fields(self)})
+        """Return the digest; members that came later count when they are given, so that older keys stay good."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return digest({name: value for name, value in values.items() if name != "callback_url" or value})
 
 
 def start_run(  # noqa: PLR0913 -- the fields of the contract's request, keyword-only
@@ -62,6 +66,7 @@ def start_run(  # noqa: PLR0913 -- the fields of the contract's request, keyword
     batch_id: str = "",
     title: str | None = None,
     deadline: datetime | None = None,
+    callback_url: str | None = None,
 ) -> tuple[Run, bool]:
     """Return the run, and whether this call has made it.
 
@@ -76,6 +81,7 @@ def start_run(  # noqa: PLR0913 -- the fields of the contract's request, keyword
         batch_id: what it belongs to.
         title: what people call it; by default the program says.
         deadline: when it should be done, with a time zone.
+        callback_url: where its end is told to; http or https, at a public address.
 
     Raises:
         NotFoundError: no such agent or version.
@@ -96,6 +102,7 @@ def start_run(  # noqa: PLR0913 -- the fields of the contract's request, keyword
         batch_id=batch_id,
         title=title,
         deadline=deadline.isoformat() if deadline else None,
+        callback_url=callback_url,
     )
     _check(request, idempotency_key)
     request_hash = request.digest()
@@ -123,6 +130,8 @@ def _check(request: _Request, idempotency_key: str | None) -> None:
         _check_text("/title", request.title, MAX_TITLE_CHARACTERS)
     if idempotency_key is not None:
         _check_text("/idempotency_key", idempotency_key, MAX_KEY_CHARACTERS)
+    if request.callback_url is not None:
+        check_callback_url(request.callback_url)
 
 
 def _earlier(actor: Actor, idempotency_key: str) -> Run | None:
@@ -162,6 +171,7 @@ def _built(
         queue=version.agent.queue,
         priority=request.priority,
         deadline_at=deadline,
+        callback_url=request.callback_url,
         node=program.start_node,
         input=encoded.body,
         input_codec=encoded.codec,

@@ -183,7 +183,11 @@ def _left(deadline: float) -> float:
 
 def _checked(url: str) -> httpx.URL:
     parsed = httpx.URL(url)
-    if parsed.scheme not in ("http", "https") or not parsed.host:
+    try:
+        host = parsed.host
+    except UnicodeError as error:
+        raise httpx.InvalidURL("there can be no such host") from error
+    if parsed.scheme not in ("http", "https") or not host:
         raise httpx.UnsupportedProtocol("only http:// and https:// addresses can be reached")
     if not _HOST.fullmatch(parsed.raw_host) or not 0 < (parsed.port or 1) < 65536:
         raise httpx.InvalidURL("there can be no such host or port")

@@ -98,7 +98,7 @@ def test_an_input_that_does_not_fit_is_422_with_pointers(ada: Client) -> None:
         ({"title": ""}, "/title"),
         ({"unknown": 1}, "/unknown"),
         ({"budget": {"cost_microusd": 1}}, "/budget"),
-        ({"callback_url": "https://example.org"}, "/callback_url"),
+        ({"callback_url": "ftp://example.org"}, "/callback_url"),
         ({"parent": "00000000-0000-0000-0000-000000000000"}, "/parent"),
     ],
 )

@@ -307,3 +307,22 @@ def test_the_guide_knows_every_option_of_a_tool_and_every_update() -> None:
     options = set(inspect.signature(registry.tool).parameters) - {"name"}
     updates = {field.name for field in fields(Advance)}
     assert {name for name in options | updates if f"`{name}" not in guide} == set()
+
+
+def test_the_check_of_the_guide_takes_genuine_callbacks_and_no_others(module_of: Any) -> None:
+    from time import time
+
+    from agentops.common.standard_webhooks import headers_of, secret_text
+
+    is_genuine = module_of("docs/how-to/receive-a-callback.md").is_genuine
+    key, body, now = b"k" * 32, b'{"type":"run.ended"}', int(time())
+    secret, sent = secret_text(key), headers_of("msg", now, body, [b"other", key])
+    assert is_genuine(secret, sent, body)
+    assert not is_genuine(secret, sent, body + b" ")
+    assert not is_genuine(secret_text(b"x" * 32), sent, body)
+    assert not is_genuine(secret, {**sent, "webhook-id": "other"}, body)
+    assert not is_genuine(secret, headers_of("msg", now - 301, body, [key]), body)
+    for signature in ("", "garbage", "v1,", "v1,abc", "v1,a,b", "v2,abc", "v1,ä", "\ud800"):
+        assert not is_genuine(secret, {**sent, "webhook-signature": signature}, body)
+    for timestamp in ("", "soon", "-1", "²"):
+        assert not is_genuine(secret, {**sent, "webhook-timestamp": timestamp}, body)

@@ -29,6 +29,7 @@ class Command(BaseCommand):
         parser.add_argument("--key", help="idempotency key")
         parser.add_argument("--priority", type=int, default=0)
         parser.add_argument("--tag", action="append", default=[])
+        parser.add_argument("--callback-url", help="where the end of the run is told to")
         parser.add_argument("--follow", action="store_true", help="stay until the run has ended")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -41,6 +42,7 @@ class Command(BaseCommand):
                 idempotency_key=options["key"],
                 priority=options["priority"],
                 tags=options["tag"],
+                callback_url=options["callback_url"],
             )
         except AgentOpsError as error:
             raise CommandError(_sentence(error)) from error
