@@ -11,8 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -34,7 +33,8 @@ from runs.slots import Board
 
 Held = tuple[UUID, int]
 
-_KEEPER_PAUSE_SECONDS = 1.0
+BEATER = (sys.executable, "-m", "runs.beater")
+
 _REGISTER = (
     "INSERT INTO runs_worker (id, host, boot_id, pid_ns, pid, pid_start, queues, slots, dead_reason)"
     " VALUES (%(id)s, %(host)s, %(boot_id)s, %(pid_ns)s, %(pid)s, %(pid_start)s, %(queues)s::jsonb, %(slots)s, '')"
@@ -47,6 +47,7 @@ _GIVE_BACK = (
     " WHERE id = %(run_id)s AND epoch = %(epoch)s AND status = 'running'"
 )
 _STOPPING = "UPDATE runs_worker SET is_stopping = true WHERE id = %(id)s"
+_N_QUEUED = "SELECT count(*) FROM (SELECT 1 FROM runs_run WHERE status = 'queued' AND queue = %(queue)s LIMIT %(limit)s) q"
 _NEXT_ISOLATED = (
     "SELECT id FROM runs_run WHERE status = 'queued' AND queue = %(queue)s AND is_isolated"
     " ORDER BY priority DESC, queued_at LIMIT 1 FOR UPDATE SKIP LOCKED"
@@ -113,18 +114,21 @@ def this_host() -> Host:
 
 
 class WorkerProcess:
-    """This process as a worker: its id, its beater, the leases that it holds, and whether it is stopping."""
+    """This process as a worker: its id, its beater, the leases that it holds, and whether it is stopping.
 
-    def __init__(self) -> None:
-        self.pid = os.getpid()
+    It works for `queues`, on at most `slots` runs at once.
+    """
+
+    def __init__(self, queues: Sequence[str], slots: int) -> None:
+        self.queues, self.slots, self.pid = list(queues), slots, os.getpid()
         self.id: UUID | None = None
         self.stopping = threading.Event()
         self.board = Board()
+        self._free_slots = threading.Semaphore(slots)
         self._held: set[Held] = set()
         self._astray: set[Held] = set()
         self._lock = threading.Lock()
         self._beater: subprocess.Popen[bytes] | None = None
-        self._keeper: threading.Thread | None = None
 
     def ensure(self) -> UUID:
         """Return the id under which this process may claim; registers it and starts its beater when needed.
@@ -143,10 +147,17 @@ class WorkerProcess:
             self.id, self._beater = self._register(), None
         if self._beater is None or status is not None:
             self._beater = _start_beater(self.id, self.board)
-        if self._keeper is None:
-            self._keeper = threading.Thread(target=self._keep, name="keeper", daemon=True)
-            self._keeper.start()
         return self.id
+
+    @contextmanager
+    def slot(self) -> Iterator[bool]:
+        """Take a slot of this process, whoever found the work; False when all are taken."""
+        is_free = self._free_slots.acquire(blocking=False)
+        try:
+            yield is_free
+        finally:
+            if is_free:
+                self._free_slots.release()
 
     @contextmanager
     def holding(self, lease: Lease) -> Iterator[None]:
@@ -173,28 +184,22 @@ class WorkerProcess:
                 self.id = None
             self._end_beater()
 
-    def _keep(self) -> None:
-        """Look after this worker's own standing, at every beat."""
-        while self._beater is not None:
-            time.sleep(conf().beat_seconds)
-            try:
-                self._look_after_beater()
-                self.look_after_leases()
-            except Exception as error:  # noqa: BLE001 -- the keeper must outlive an outage
-                logger.warning("keeper: %s", str(error).strip().split("\n")[0])
+    def look_after_itself(self) -> None:
+        """Stand ready, under a fresh id if the last one was declared dead; give back what nobody here executes.
 
-    def _look_after_beater(self) -> None:
-        """Replace the beater when it has ended, or when it did not notice that this worker was declared dead."""
+        To be called now and then by a thread that executes no run.
+
+        Raises: psycopg.Error, django.db.Error while the database is away.
+        """
         with self._lock:
-            if self.id is None or self._beater is None:
-                return
-            row = execute(_IS_DEAD, {"id": self.id})
+            row = execute(_IS_DEAD, {"id": self.id}) if self.id else None
             if row is not None and row[0]:
-                self._end_beater()
+                self._end_beater()  # it may be stopped, and would never tell
                 self.id = None
             self._ensured()
+        self.give_back_astray()
 
-    def look_after_leases(self) -> None:
+    def give_back_astray(self) -> None:
         """Give back the runs that are leased to this process although nobody here executes them.
 
         A claim whose answer was lost leaves such a run. It is given back when it is found twice in a row: a claim
@@ -217,20 +222,26 @@ class WorkerProcess:
         worker_id, host = new_id(), this_host()
         row = {
             "id": worker_id, "host": host.name, "boot_id": host.boot_id, "pid_ns": host.pid_ns, "pid": self.pid,
-            "pid_start": process_start(self.pid) or 0, "queues": json.dumps(["default"]), "slots": settings.WORKER_SLOTS,
+            "pid_start": process_start(self.pid) or 0, "queues": json.dumps(self.queues), "slots": self.slots,
         }  # fmt: skip
         execute(_REGISTER, row)
         return worker_id
 
 
-_process = WorkerProcess()
+_process = WorkerProcess(["default"], settings.WORKER_SLOTS)
+
+
+def serve(*, queues: Sequence[str], slots: int) -> None:
+    """Say what this process, and those that are forked from it, work for, and on how many runs at once."""
+    global _process  # noqa: PLW0603 -- one object a process
+    _process = WorkerProcess(queues, slots)
 
 
 def worker() -> WorkerProcess:
     """Return this process as a worker; after a fork, the child gets one of its own."""
     global _process  # noqa: PLW0603 -- one object a process, renewed after a fork
     if _process.pid != os.getpid():
-        _process = WorkerProcess()
+        _process = WorkerProcess(_process.queues, _process.slots)
     return _process
 
 
@@ -242,6 +253,12 @@ def claim_alone(*, worker_id: UUID, run_id: UUID) -> list[Claimed]:
     return [
         _claimed(worker_id, row) for row in query(_CLAIM_ALONE, {"worker_id": worker_id, "run_id": run_id})
     ]
+
+
+def n_queued(queue: str, *, limit: int) -> int:
+    """Return how many runs of `queue` wait to be claimed, but not more than `limit`."""
+    row = execute(_N_QUEUED, {"queue": queue, "limit": limit})
+    return int(row[0]) if row else 0
 
 
 def next_isolated(queue: str) -> UUID | None:
@@ -291,7 +308,7 @@ def _start_beater(worker_id: UUID, board: Board) -> subprocess.Popen[bytes]:
     }  # fmt: skip
     process = (os.getpid(), process_start(os.getpid()))
     return subprocess.Popen(
-        [sys.executable, "-m", "runs.beater", str(worker_id), *map(str, process)],
+        [*BEATER, str(worker_id), *map(str, process)],
         env=os.environ | {"AGENTOPS_BEATER": json.dumps(settings_of_beater)},
         pass_fds=(board.descriptor,),
         cwd=settings.BASE_DIR,

@@ -1,16 +1,13 @@
 """The Celery entrance: one task, and the life of the worker process around it."""
 
-import logging
-import threading
+from typing import Any
 
-from celery import shared_task
-from celery.signals import worker_process_init, worker_ready, worker_shutting_down
+from celery import bootsteps, shared_task
+from celery.signals import worker_init, worker_process_init, worker_process_shutdown, worker_shutting_down
 
 from runs import leases
 from runs.services.drain import drain as drain_queue
-from runs.services.poll import poll_forever
-
-logger = logging.getLogger(__name__)
+from runs.services.poll import start_polling
 
 
 @shared_task(name="runs.drain", ignore_result=True)
@@ -18,22 +15,36 @@ def drain(queue: str) -> None:
     drain_queue(queue)
 
 
-@worker_ready.connect
-def _ready(sender: object = None, **_: object) -> None:
-    """Stand ready before the first ticket: registered, beating, and polling slowly in case tickets get lost."""
-    queues = sorted(getattr(getattr(sender, "task_consumer", None), "queues", None) or ["default"], key=str)
-    names = [getattr(queue, "name", str(queue)) for queue in queues]
-    threading.Thread(target=poll_forever, args=(names,), name="poll", daemon=True).start()
-    # Last, because it fails while the database is away: then the poll registers this worker later.
-    leases.worker().ensure()
+class Standing(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery ships no types
+    """Stands ready as soon as the pool does, with or without a broker: registered, beating, looking for work.
+
+    Where the pool forks, each child does, and its parent executes nothing.
+    """
+
+    requires = ("celery.worker.components:Pool",)
+
+    def __init__(self, worker: Any, **_: object) -> None:
+        self.is_forking = worker.pool_cls.__module__ == "celery.concurrency.prefork"
+        queues = sorted(worker.app.amqp.queues.consume_from)
+        leases.serve(queues=queues, slots=1 if self.is_forking else worker.concurrency)
+
+    def start(self, worker: Any) -> None:
+        if not self.is_forking:
+            start_polling()
+
+
+@worker_init.connect
+def _beginning(sender: Any, **_: object) -> None:
+    sender.app.steps["worker"].add(Standing)
 
 
 @worker_process_init.connect
 def _child(**_: object) -> None:
-    leases.worker().ensure()
+    start_polling()
 
 
 @worker_shutting_down.connect
+@worker_process_shutdown.connect
 def _stopping(**_: object) -> None:
     """Let slices end at their next action: their runs go back to the queue at once."""
     leases.worker().stop()

@@ -17,11 +17,19 @@ logger = logging.getLogger(__name__)
 def drain(queue: str) -> int:
     """Advance runs of `queue`, one slice each, and return how many slices that were.
 
-    Ends when nothing is runnable, the process is stopping, or after `drain_seconds`; then a successor ticket goes
-    out. The first successful claim sends one more ticket, so that drainers multiply while there is work.
+    Ends when nothing is runnable, every slot of the process is taken, the process is stopping, or after
+    `drain_seconds`; then a successor ticket goes out. The first successful claim sends one more ticket, so that
+    drainers multiply while there is work.
     """
-    dispatch.taken(queue)
     process = leases.worker()
+    with process.slot() as is_free:
+        if not is_free:
+            return 0
+        dispatch.taken(queue)
+        return _drained(process, queue)
+
+
+def _drained(process: leases.WorkerProcess, queue: str) -> int:
     until = time.monotonic() + conf().drain_seconds
     n_slices = 0
     while not process.stopping.is_set():

@@ -1,7 +1,11 @@
-"""The slow poll: work is found even when every ticket is lost, or Redis is gone (PROTOCOL 22)."""
+"""The slow poll: work is found even when every ticket is lost, or Redis is gone (PROTOCOL 22).
+
+The same thread looks after the worker's own standing: its name, its beater, its leases.
+"""
 
 import logging
-import time
+import os
+import threading
 
 from django.db import connection
 
@@ -11,15 +15,39 @@ from runs.services.drain import drain
 
 logger = logging.getLogger(__name__)
 
+_started_in: set[int] = set()
 
-def poll_forever(queues: list[str]) -> None:
-    """Drain each queue once in a while, until the process stops."""
-    stopping = leases.worker().stopping
-    while not stopping.wait(conf().worker_poll_seconds):
-        for queue in queues:
-            try:
-                drain(queue)
-            except Exception as error:  # noqa: BLE001 -- the poll must outlive an outage
-                logger.warning("poll of %s: %s", queue, error)
-                connection.close()
-                time.sleep(conf().worker_poll_seconds)
+
+def start_polling() -> None:
+    """Let a thread of this process look for work, now and once in a while, until the process stops."""
+    if os.getpid() not in _started_in:
+        _started_in.add(os.getpid())
+        threading.Thread(target=_poll, name="poll", daemon=True).start()
+
+
+def _poll() -> None:
+    """Never executes a run itself: a long one would end the looking."""
+    process = leases.worker()
+    while not process.stopping.is_set():
+        try:
+            process.look_after_itself()
+            for queue in process.queues:
+                _look(process, queue)
+        except Exception as error:  # noqa: BLE001 -- the poll must outlive an outage
+            logger.warning("poll: %s", str(error).strip().split("\n")[0])
+        process.stopping.wait(conf().worker_poll_seconds)
+
+
+def _look(process: leases.WorkerProcess, queue: str) -> None:
+    """Begin as many drains as there are runs waiting; those that find no slot free end at once."""
+    for _ in range(leases.n_queued(queue, limit=process.slots)):
+        threading.Thread(target=_drain, args=(queue,), name="polled", daemon=True).start()
+
+
+def _drain(queue: str) -> None:
+    try:
+        drain(queue)
+    except Exception as error:  # noqa: BLE001 -- the next look tries again
+        logger.warning("drain of %s: %s", queue, error)
+    finally:
+        connection.close()
