@@ -122,8 +122,11 @@ def _kind_of(type_: type) -> _Kind:
 def _check(connection: Connection[Any], result: pq.abc.PGresult) -> None:
     if result.status in (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK):
         return
-    if connection.closed:
-        raise OperationalError(connection.pgconn.get_error_message())
+    if connection.closed or not result.error_field(pq.DiagnosticField.SQLSTATE):
+        # Without a code the error is libpq's own: it could not send, and may not have noticed yet that nobody listens.
+        message = result.get_error_message()
+        connection.close()
+        raise OperationalError(message)
     raise error_from_result(result)
 
 
