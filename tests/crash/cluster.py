@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -15,6 +16,8 @@ from urllib.parse import quote
 
 from django.conf import settings
 from django.db import connection
+
+from tests.crash.processes import beaters_of, kill
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -29,7 +32,10 @@ def database_url() -> str:
 
 
 class Cluster:
-    """Workers and a clock; a worker that ends is started again, as a supervisor does."""
+    """Workers and a clock, with the settings `conf`, and without the protections that `without` names.
+
+    With `is_supervised`, a worker that ends is started again, as a supervisor does.
+    """
 
     def __init__(
         self,
@@ -38,41 +44,53 @@ class Cluster:
         slots: int = 4,
         module: str = "tests.crash.settings",
         is_supervised: bool = False,
+        pool: str = "threads",
+        level: str = "WARNING",
+        without: str = "",
         **conf: Any,
     ) -> None:
         self.n_workers, self.slots, self.module, self.conf = workers, slots, module, conf
-        self.is_supervised = is_supervised
+        self.is_supervised, self.pool, self.level = is_supervised, pool, level
+        self.environment: dict[str, str] = {}
+        if without:
+            self.module, self.environment = "tests.crash.unprotected", {"WITHOUT": without}
         self.workers: list[subprocess.Popen[bytes]] = []
-        self.clock: subprocess.Popen[bytes] | None = None
+        self.clocks: list[subprocess.Popen[bytes]] = []
         self.log = tempfile.TemporaryFile()  # noqa: SIM115 -- closed in __exit__
 
     def __enter__(self) -> "Cluster":
-        self.clock = self._start(sys.executable, "manage.py", "clock")
+        self.another_clock()
         self.workers = [self._worker() for _ in range(self.n_workers)]
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        processes = [*self.workers, *([self.clock] if self.clock else [])]
-        for process in processes:
-            process.send_signal(signal.SIGCONT)
-            process.kill()
-        for process in processes:
+        for process in [*self.workers, *self.clocks]:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         if kind is not None:
             sys.stderr.write(self.output())
         self.log.close()
 
-    def kill(self, index: int) -> None:
-        """End a worker with SIGKILL and start another in its place."""
+    def another_clock(self) -> subprocess.Popen[bytes]:
+        """Start a clock beside those that run; ended with the cluster."""
+        self.clocks.append(self._start(sys.executable, "manage.py", "clock"))
+        return self.clocks[-1]
+
+    def kill(self, index: int, *, with_beater: bool = False) -> None:
+        """End a worker with SIGKILL, after its beater if wanted, and start another in its place."""
+        if with_beater:
+            kill(*beaters_of(self.workers[index].pid))
         self.workers[index].kill()
         self.workers[index].wait()
         self.workers[index] = self._worker()
 
     def output(self) -> str:
-        self.log.seek(0)
-        return self.log.read().decode(errors="replace")[-20000:]
+        """Return the end of what the processes said; they share the file and its position with us."""
+        size = os.fstat(self.log.fileno()).st_size
+        return os.pread(self.log.fileno(), 20000, max(0, size - 20000)).decode(errors="replace")
 
     def wait_until(self, check: Callable[[], bool], *, seconds: float) -> None:
         """Wait until `check()` holds; fails with the processes' output."""
@@ -91,8 +109,8 @@ class Cluster:
 
     def _worker(self) -> subprocess.Popen[bytes]:
         return self._start(
-            sys.executable, "-m", "celery", "-A", "agentops", "worker", "-P", "threads", "-c", str(self.slots), "-Q",
-            "default", "--without-gossip", "--without-mingle", "--without-heartbeat", "-l", "WARNING",
+            sys.executable, "-m", "celery", "-A", "agentops", "worker", "-P", self.pool, "-c", str(self.slots), "-Q",
+            "default", "--without-gossip", "--without-mingle", "--without-heartbeat", "-l", self.level,
         )  # fmt: skip
 
     def _start(self, *command: str) -> subprocess.Popen[bytes]:
@@ -102,5 +120,8 @@ class Cluster:
             "REDIS_URL": settings.REDIS_URL,
             "CLUSTER_CONF": json.dumps(self.conf),
             "WORKER_SLOTS": str(self.slots),
+            **self.environment,
         }
-        return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=self.log, stderr=self.log)
+        return subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=self.log, stderr=self.log, start_new_session=True
+        )

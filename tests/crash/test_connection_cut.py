@@ -1,8 +1,7 @@
 """The connection to PostgreSQL breaks at a commit: the run goes on, exactly once, whichever commit and however.
 
 A proxy of ours breaks it before the statement arrives, in its middle, after the commit but before the answer, or so
-that the server gets the statement only after the client has given up. Control: with the read-back of the token taken
-out, a commit whose answer was lost is taken for a lost lease, or for a failure of the node.
+that the server gets the statement only after the client has given up. The same again under load, with cuts by chance.
 """
 
 import threading
@@ -14,10 +13,14 @@ import pytest
 from runs import leases
 from runs.checkpoints.store import rebuild
 from runs.checkpoints.verify import verify_run
+from runs.journal import fence
 from runs.models import Attempt, Run, Step
 from runs.services.advance import advance
 from runs.services.sweep import wake_due
 from tests import ledger
+from tests.crash.cluster import Cluster
+from tests.crash.form import chance, form
+from tests.crash.load import assert_all_went_well, n_open, start_runs
 from tests.property.world import world
 from tests.proxy import Cut, Proxy, Rule, nth
 from tests.runs import a_run, a_worker, make_due, output
@@ -33,6 +36,7 @@ PLAN = [
     {"ops": [], "raises": 0, "raise_at": 0, "end": "finish"},
 ]  # fmt: skip
 HELD_SECONDS = 0.3
+CUT_SHARE = 0.05
 
 
 def commits(text: str) -> bool:
@@ -100,3 +104,30 @@ def held(rule: Rule, run: Run) -> Rule:
         return cut
 
     return locking
+
+
+def test_control_without_the_read_back_a_lost_answer_is_taken_for_a_lost_lease(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fence, "_found_after", lambda *_: None)
+    harmed = []
+    for n in range(14):
+        world.reset()
+        run = a_run("test-plans", {"plan": PLAN})
+        with Proxy(nth(n, commits, Cut.UNANSWERED)) as proxy, proxy.between():
+            harmed.append(drive(run, seconds=1.0).status != "succeeded")
+    assert any(harmed)
+
+
+def test_connections_that_break_by_chance_under_load_cost_no_run() -> None:
+    n_runs = form(short=12, long=96)
+    start_runs(n_runs, seconds=0.05)
+    picks = chance("connections")
+
+    def rule(text: str) -> Cut | None:
+        return picks.choice(list(Cut)) if commits(text) and picks.random() < CUT_SHARE else None
+
+    with Proxy(rule) as proxy, proxy.between(), Cluster(workers=2, slots=4) as cluster:
+        cluster.wait_until(lambda: n_open() == 0, seconds=form(short=60.0, long=300.0))
+    assert proxy.n_cut >= n_runs
+    assert_all_went_well(n_runs)

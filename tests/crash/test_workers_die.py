@@ -1,69 +1,106 @@
 """Workers are killed and stopped under load: every run finishes, no step is missing, no effect happens twice."""
 
 import os
-import random
 import signal
 import time
-from collections import Counter
 from uuid import UUID
 
 import pytest
 
-from runs.checkpoints.store import rebuild
-from runs.models import Attempt, Checkpoint, Run, Step, Worker
-from tests import ledger
+from runs.models import Run, Worker
 from tests.crash.cluster import Cluster
-from tests.runs import a_run, a_team
+from tests.crash.form import chance, form
+from tests.crash.load import N_RUNS, assert_all_went_well, n_begun, n_open, start_runs
+from tests.crash.processes import beaters_of, kill
 
 pytestmark = [pytest.mark.crash, pytest.mark.django_db(transaction=True)]
 
-N_RUNS = int(os.environ.get("CRASH_RUNS", "24"))
-KILL_SECONDS = float(os.environ.get("CRASH_SECONDS", "8"))
-N_STEPS = 12
-
-
-def start_runs(n: int) -> list[Run]:
-    ledger.create()
-    team = a_team()
-    return [
-        a_run("test-effects", {"run": f"run-{i}", "n": N_STEPS, "seconds": 0.1}, team=team) for i in range(n)
-    ]
-
-
-def n_open() -> int:
-    return Run.objects.filter(status__in=["queued", "running", "sleeping"]).count()
-
-
-def assert_all_went_well(n: int) -> None:
-    assert Counter(Run.objects.values_list("status", flat=True)) == {"succeeded": n}
-    assert not Attempt.objects.exists(), "nothing failed, so a failed attempt is a stale worker's"
-    assert Counter(dict(ledger.entries()).values()) == {1: n * N_STEPS}
-    for run in Run.objects.all():
-        state = rebuild(run).state
-        assert (state["i"], list(state["log"])) == (N_STEPS, list(range(N_STEPS)))
-        assert Checkpoint.objects.filter(run=run).count() == N_STEPS
-        assert Step.objects.filter(run=run, kind="node", status="succeeded").count() == N_STEPS
+KILL_SECONDS = form(short=8.0, long=120.0)
+STOPPED_SECONDS = form(short=0.0, long=60.0)
+BEAT_SECONDS = form(short=0.3, long=2.0)
+POOLS = pytest.mark.parametrize("pool", ["threads", "prefork"])
 
 
 def test_runs_survive_workers_killed_again_and_again() -> None:
-    start_runs(N_RUNS)
-    chance = random.Random(7)
+    start_runs(N_RUNS, seconds=form(short=0.1, long=1.0))
+    victims = chance("workers")
     with Cluster(workers=2, slots=4) as cluster:
         until = time.monotonic() + KILL_SECONDS
         while time.monotonic() < until:
             time.sleep(2.5)
-            cluster.kill(chance.randrange(2))
-        cluster.wait_until(lambda: n_open() == 0, seconds=60)
+            cluster.kill(victims.randrange(2), with_beater=victims.random() < 0.3)
+        cluster.wait_until(lambda: n_open() == 0, seconds=form(short=60.0, long=300.0))
     assert_all_went_well(N_RUNS)
+
+
+def test_a_child_of_a_pool_of_processes_may_die_like_any_worker() -> None:
+    n_runs = form(short=12, long=48)
+    start_runs(n_runs, seconds=0.2)
+    victims = chance("children")
+    with Cluster(workers=1, slots=2, pool="prefork", level="INFO") as cluster:
+        wait_until_ready(cluster)
+        for n in range(form(short=2, long=12)):
+            pid = victims.choice(at_work(cluster))
+            assert len(beaters_of(pid)) == 1
+            kill(pid)
+            wait_for_deaths(cluster, n + 1)
+        cluster.wait_until(lambda: n_open() == 0, seconds=90)
+        assert cluster.workers[0].poll() is None, "the parent lives on"
+    assert_all_went_well(n_runs)
+
+
+@POOLS
+def test_control_without_a_requeue_the_runs_of_a_killed_process_never_go_on(pool: str) -> None:
+    n_slots = 4 if pool == "threads" else 1
+    start_runs(8, seconds=0.2)
+    with Cluster(
+        workers=1, slots=4, pool=pool, level="INFO", without="requeue", beat_seconds=BEAT_SECONDS
+    ) as cluster:
+        wait_until_ready(cluster)
+        pid = at_work(cluster)[0]
+        if pool == "threads":
+            cluster.kill(0)
+        else:
+            kill(pid)
+        wait_for_deaths(cluster, 1)
+        cluster.wait_until(lambda: Run.objects.filter(status="succeeded").count() == 8 - n_slots, seconds=60)
+        time.sleep(5 * BEAT_SECONDS)
+        assert n_open() == n_slots
+
+
+def wait_until_ready(cluster: Cluster) -> None:
+    """Wait until every slot executes and Celery's parent is content: a child that dies before is a failed start."""
+    cluster.wait_until(lambda: " ready." in cluster.output(), seconds=60)
+    cluster.wait_until(lambda: n_begun() >= cluster.slots, seconds=60)
+
+
+def at_work(cluster: Cluster) -> list[int]:
+    """Return the processes that execute a run just now, as soon as there are any."""
+
+    def found() -> list[int]:
+        leased = Run.objects.filter(status="running").values("worker_id")
+        return list(
+            Worker.objects.filter(id__in=leased, dead_at=None).order_by("id").values_list("pid", flat=True)
+        )
+
+    cluster.wait_until(lambda: bool(found()), seconds=60)
+    return found()
+
+
+def wait_for_deaths(cluster: Cluster, n: int) -> None:
+    died = Worker.objects.filter(dead_reason__startswith="its process")
+    cluster.wait_until(lambda: died.count() >= n, seconds=20)
 
 
 def stop_one_until_its_runs_are_done(module: str) -> None:
     """SIGSTOP one of two workers until others have finished its runs, then let it go on with what it held."""
-    with Cluster(workers=2, slots=4, module=module, beat_seconds=0.3) as cluster:
-        cluster.wait_until(lambda: Run.objects.filter(n_steps__gt=0).count() >= 6, seconds=30)
+    with Cluster(workers=2, slots=4, module=module, beat_seconds=BEAT_SECONDS) as cluster:
+        cluster.wait_until(lambda: n_begun() >= 6, seconds=30)
         os.kill(cluster.workers[0].pid, signal.SIGSTOP)
+        stopped_at = time.monotonic()
         assert Run.objects.filter(status="running", worker_id__in=stopped_worker(cluster)).exists()
-        cluster.wait_until(lambda: n_open() == 0, seconds=60)
+        cluster.wait_until(lambda: n_open() == 0, seconds=120)
+        time.sleep(max(0.0, stopped_at + STOPPED_SECONDS - time.monotonic()))
         os.kill(cluster.workers[0].pid, signal.SIGCONT)
         time.sleep(3.0)
 
