@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from uuid import UUID
 
 from runs.checkpoints.blobs import load
 from runs.checkpoints.chain import IntegrityError, checkpoint_hash, outcome_mac, same, segment_mac
 from runs.checkpoints.codec import Encoded
-from runs.checkpoints.store import DELTA, SEGMENT, genesis
-from runs.models import Checkpoint, Outcome, Run, Step
+from runs.checkpoints.reuses import mac_of, seal_of
+from runs.checkpoints.store import DELTA, SEGMENT, SNAPSHOT, fork_genesis, genesis
+from runs.models import Branch, Checkpoint, Outcome, Reuse, Run, Step
 
 CHUNK = 2000
 
@@ -31,23 +33,34 @@ class Verdict:
 
 
 def verify_run(run: Run) -> Verdict:
-    """Check every delta, segment and outcome of a run, and that none is missing, moved or added.
+    """Check every snapshot, delta, segment and outcome of a run, and that none is missing, moved or added.
 
     Reads all of them, in chunks; writes nothing.
     """
     failures: list[str] = []
-    hashes = {0: genesis(run.team_id, run.id, Encoded(run.input_codec, bytes(run.input), 0))}
+    hashes: dict[int, bytes] = {}
     n_rows, last_good_seq = 0, 0
-    for check in (_deltas(run, hashes), _segments(run, hashes), _outcomes(run)):
-        for failure in check:
-            n_rows += 1
-            if failure is not None:
-                failures.append(str(failure))
-            elif not failures:
-                last_good_seq = max(hashes)
+    checks = (_genesis(run, hashes), _deltas(run, hashes), _segments(run, hashes), _outcomes(run))
+    for failure in chain(*checks, _branches(run, hashes)):
+        n_rows += 1
+        if failure is not None:
+            failures.append(str(failure))
+        elif not failures:
+            last_good_seq = max(hashes, default=0)
     if not same(hashes.get(run.head_seq, b""), run.head_hash):
         failures.append(str(IntegrityError(run.id, run.head_seq, "the head")))
     return Verdict(run.id, n_rows, failures, last_good_seq)
+
+
+def _genesis(run: Run, hashes: dict[int, bytes]) -> Iterator[IntegrityError | None]:
+    """Put the hash that the chain begins with into `hashes`; a fork's has a row to be judged, an input has none."""
+    given = Encoded(run.input_codec, bytes(run.input), 0)
+    hashes[0] = genesis(run.team_id, run.id, given)
+    for row in _checkpoints(run, SNAPSHOT):
+        snapshot = Encoded(row.codec, bytes(row.body), 0)
+        hashes[0] = fork_genesis(run.team_id, run.id, given, snapshot, bytes(row.tip_hash or b""))
+        is_good = not row.seq and same(hashes[0], row.hash) and _is_whole(row.codec, row.body)
+        yield None if is_good else IntegrityError(run.id, row.seq, "the snapshot")
 
 
 def _deltas(run: Run, hashes: dict[int, bytes]) -> Iterator[IntegrityError | None]:
@@ -85,6 +98,20 @@ def _outcomes(run: Run) -> Iterator[IntegrityError | None]:
         is_good = row is not None and row.body is not None and same(_outcome_mac(run, row, status), row.mac)
         is_good = is_good and row is not None and _is_whole(row.body_codec, row.body or b"")
         yield None if is_good else IntegrityError(run.id, seq, "the outcome")
+
+
+def _branches(run: Run, hashes: dict[int, bytes]) -> Iterator[IntegrityError | None]:
+    """Yield the verdict on each reusable outcome, and on each branch: what it began with, was given, and left behind."""
+    for branch in Branch.objects.filter(run_id=run.id).order_by("number"):
+        macs = []
+        for row in Reuse.objects.filter(run_id=run.id, branch=branch.number).order_by("n").iterator(CHUNK):
+            macs.append(mac_of(row))
+            is_good = same(macs[-1], row.mac) and (row.body is None or _is_whole(row.body_codec, row.body))
+            yield None if is_good else IntegrityError(run.id, row.source_seq, "a reusable outcome")
+        is_good = same(seal_of(branch, macs), branch.reuse_hash)
+        if branch.left_head_seq is not None:
+            is_good = is_good and same(hashes.get(branch.left_head_seq, b""), branch.left_head_hash or b"")
+        yield None if is_good else IntegrityError(run.id, branch.from_seq, f"branch {branch.number}")
 
 
 def _is_whole(codec: int, body: bytes | memoryview) -> bool:
