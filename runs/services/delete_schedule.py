@@ -1,0 +1,22 @@
+"""Delete a schedule with its history."""
+
+from uuid import UUID
+
+from agentops.accounts.roles import Actor, Scope
+from runs.models import Schedule
+from runs.selectors.schedules import schedule_for
+from runs.services.update_schedule import changed
+
+
+def delete_schedule(*, actor: Actor, schedule_id: UUID, version: int | None = None) -> None:
+    """Delete the schedule; runs that it has started stay as they are, times that are queued start nothing more.
+
+    Raises: NotAllowedError; NotFoundError; ConflictError when it has another version than the actor saw.
+    Locks: the schedule. Transaction: opens one.
+    """
+    actor.require(Scope.RUN)
+    schedule = schedule_for(actor, schedule_id)
+    found = Schedule.objects.filter(pk=schedule_id)
+    n_deleted = found.filter(version=schedule.version if version is None else version).delete()[0]
+    if not n_deleted:
+        raise changed(schedule_for(actor, schedule_id))

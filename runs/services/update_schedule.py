@@ -1,0 +1,77 @@
+"""Change a schedule, pause it, let it go on."""
+
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+from django.db.models import F
+from django.db.models.functions import Now
+
+from agentops.accounts.roles import Actor, Scope
+from agentops.common.errors import ConflictError
+from runs.checkpoints.codec import decode
+from runs.models import Schedule
+from runs.selectors.schedules import schedule_for
+from runs.services.schedule_columns import ScheduleSpec, columns_of
+
+_TIMING = ("cron", "time_zone", "is_paused")
+
+
+def update_schedule(
+    *, actor: Actor, schedule_id: UUID, changes: dict[str, Any], version: int | None = None
+) -> Schedule:
+    """Return the schedule with some parts of its ScheduleSpec changed.
+
+    When its cron, zone or pause changes, its next time is counted from now: what passed while it was paused is not
+    missed. Times that have come already go by the rules as they stand when they are settled.
+
+    Args:
+        actor: needs the scope `run`.
+        schedule_id: whose.
+        changes: names of ScheduleSpec → new values.
+        version: the schedule's `version` that the actor saw; None changes it as it is.
+
+    Raises: NotAllowedError; NotFoundError; InvalidInputError; ConflictError when it has another version by now.
+    Transaction: none; one conditional statement.
+    """
+    actor.require(Scope.RUN)
+    schedule = schedule_for(actor, schedule_id)
+    if version is not None and schedule.version != version:
+        raise changed(schedule)
+    columns = columns_of(actor, schedule.agent.slug, replace(spec_of(schedule), **changes))
+    if all(columns[name] == getattr(schedule, name) for name in _TIMING):
+        del columns["next_at"]
+    found = Schedule.objects.filter(pk=schedule_id, version=schedule.version)
+    n_changed = found.update(
+        **columns, version=F("version") + 1, updated_at=Now(), updated_by=actor.name[:200]
+    )
+    current = schedule_for(actor, schedule_id)
+    if not n_changed:
+        raise changed(current)
+    return current
+
+
+def changed(schedule: Schedule) -> ConflictError:
+    """Return the error for a version that has passed."""
+    return ConflictError(
+        f"{schedule.updated_by} changed the schedule meanwhile; it has version {schedule.version} now. "
+        "Load it again and repeat what is still to be changed",
+        version=schedule.version,
+    )
+
+
+def spec_of(schedule: Schedule) -> ScheduleSpec:
+    """Return what the schedule says, as ScheduleSpec."""
+    return ScheduleSpec(
+        cron=schedule.cron,
+        input=decode(schedule.input_codec, schedule.input),
+        time_zone=schedule.time_zone,
+        title=schedule.title,
+        agent_version=schedule.agent_version.number if schedule.agent_version else None,
+        fire_at_property=schedule.fire_at_property,
+        priority=schedule.priority,
+        tags=schedule.tags,
+        missed=schedule.missed,
+        overlap=schedule.overlap,
+        paused=schedule.is_paused,
+    )
