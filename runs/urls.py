@@ -4,7 +4,19 @@ from django.urls import path
 from django.views.generic import RedirectView
 
 from runs.presenters.verbs import VERBS
-from runs.views import actions, dead_letters, diff, inspect, lists, preferences, run, start, tabs, verify
+from runs.views import (
+    actions,
+    callbacks,
+    dead_letters,
+    diff,
+    inspect,
+    lists,
+    preferences,
+    run,
+    start,
+    tabs,
+    verify,
+)
 
 app_name = "runs"
 urlpatterns = [
@@ -32,6 +44,9 @@ urlpatterns = [
     path("runs/<uuid:run_id>/diff", diff.choose, name="diff-of"),
     path("runs/<uuid:run_id>/diff/<int:a>..<str:b>", diff.diff_page, name="diff"),
     path("runs/<uuid:run_id>/output", tabs.output, name="output"),
+    path("runs/<uuid:run_id>/callbacks", callbacks.callbacks, name="callbacks"),
+    path("runs/<uuid:run_id>/callbacks/<uuid:callback_id>/send", callbacks.send_again, name="send-callback"),
+    path("settings/callbacks", callbacks.secret, name="callback-secret"),
     path("runs/<uuid:run_id>/verify", verify.verify, name="verify"),
     path("runs/<uuid:run_id>/steps/<int:seq>/resolve", actions.resolve, name="resolve"),
     *(path(f"runs/<uuid:run_id>/do/{verb}", actions.act, {"verb": verb}, name=verb) for verb in VERBS),
