@@ -16,6 +16,8 @@ from agentops.edge import CleanJsonParser, JsonRenderer
 from runs.api import agents_router, router
 from runs.api_callbacks import router as callback_router
 from runs.api_callbacks import secret_router
+from runs.api_waits import events_router
+from runs.api_waits import router as wait_router
 from runs.schemas import ProblemOut
 
 _ERRORS = {
@@ -77,6 +79,8 @@ for kind in (Exception, HttpError, ValidationError, Http404):
 api.add_router("/runs", router)
 api.add_router("/runs", callback_router)
 api.add_router("/callbacks", secret_router)
+api.add_router("/runs", wait_router)
+api.add_router("/events", events_router)
 api.add_router("/agents", agents_router)
 
 

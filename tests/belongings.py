@@ -48,7 +48,7 @@ def belongings_of_analytical(world: World) -> Belongings:
     callback = _told(run, mark)
     values = {
         "run_id": str(run.id), "seq": "2", "slug": agent.slug, "a": "0", "b": "1", "path": f"runs/{run.id}",
-        "secret": "used-up-by-nobody", "key": "some-key", "uidb36": "1",
+        "secret": "used-up-by-nobody", "key": "some-key", "name": "say", "uidb36": "1",
         "callback_id": str(callback.id), "token_id": str(ApiToken.objects.get(user=world.ada).id), "team_id": str(world.analytical.id),
     }  # fmt: skip
     values["open_run_id"] = str(_started(world, agent, mark, {}).id)

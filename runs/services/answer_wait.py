@@ -41,7 +41,7 @@ def answer_wait(
         ConflictError naming who answered before; IllegalMoveError when the step asks nobody.
     Locks: the run row, then the wait. Transaction: opens one, then that of settle_waits.
     """
-    actor.require(Scope.RUN)
+    actor.require(Scope.REVIEW)
     run_for(actor, run_id)
     with transaction():
         run = Run.objects.select_for_update(no_key=True).defer("input", "output").get(pk=run_id)

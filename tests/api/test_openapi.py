@@ -38,6 +38,13 @@ def test_it_lists_the_calls_that_work(document: dict[str, Any]) -> None:
         ("post", "/api/v1/runs/{run_id}/callbacks/{callback_id}/send"),
         ("get", "/api/v1/callbacks/secret"),
         ("post", "/api/v1/callbacks/secret"),
+        ("post", "/api/v1/events"),
+        ("get", "/api/v1/events"),
+        ("post", "/api/v1/runs/{run_id}/signals/{name}"),
+        ("get", "/api/v1/runs/{run_id}/waits"),
+        ("post", "/api/v1/runs/{run_id}/steps/{seq}/answer"),
+        ("post", "/api/v1/runs/{run_id}/wake"),
+        ("post", "/api/v1/runs/{run_id}/cancel-wait"),
         ("get", "/api/v1/agents"),
         ("get", "/api/v1/agents/{slug}"),
     }
