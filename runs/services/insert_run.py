@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db import connection
 from django.db.models import Field
-from django.db.models.fields import NOT_PROVIDED
+from django.db.models.expressions import DatabaseDefault
 from psycopg import sql
 
 from runs.journal.fence import execute
@@ -19,16 +19,16 @@ def insert_run(run: Run) -> bool:
     Transaction: none open, or the caller's, which an error would spoil: check everything before. One statement.
     """
     given = {
-        str(field.column): value
-        for field, default in _defaults()
-        if (value := getattr(run, field.attname)) != default
-    }
+        name: value for name, (field, default) in _columns().items()
+        if (value := getattr(run, field.attname)) != default and not isinstance(value, DatabaseDefault)
+    }  # fmt: skip
     values = {name: str(value) if isinstance(value, datetime) else value for name, value in given.items()}
     with connection.wrap_database_errors:
         row = execute(_statement(tuple(given)), values)
     if row is None:
         return False
-    run.queued_at, run.created_at = row
+    for name, value in zip(_database_defaults(), row, strict=True):
+        setattr(run, name, value)
     run._state.adding, run._state.db = False, connection.alias  # noqa: SLF001 -- as Model.save does
     return True
 
@@ -37,22 +37,30 @@ def insert_run(run: Run) -> bool:
 def _statement(given: tuple[str, ...]) -> str:
     """Return the statement that binds these columns and writes the defaults of all others as they are."""
     values = {
-        str(field.column): f"%({field.column})s" if field.column in given else _literal(field, default)
-        for field, default in _defaults()
+        name: f"%({name})s" if name in given else _literal(field, default)
+        for name, (field, default) in _columns().items()
     }
     return (
         f"INSERT INTO runs_run ({', '.join(values)}) VALUES ({', '.join(values.values())})"  # noqa: S608 -- constants
-        " ON CONFLICT DO NOTHING RETURNING queued_at, created_at"
+        f" ON CONFLICT DO NOTHING RETURNING {', '.join(_database_defaults())}"
     )
 
 
 @lru_cache(maxsize=1)
-def _defaults() -> "list[tuple[Field[Any, Any], Any]]":
-    """Return the columns that have no default in the database, each with the model's."""
+def _columns() -> "dict[str, tuple[Field[Any, Any], Any]]":
+    """Return the columns, each with its field and the model's default."""
     blank = Run(id=None)
     fields = Run._meta.concrete_fields  # noqa: SLF001 -- Django's public interface to a model
-    return [(field, getattr(blank, field.attname)) for field in fields if field.db_default is NOT_PROVIDED]
+    return {str(field.column): (field, getattr(blank, field.attname)) for field in fields}
 
 
-def _literal(field: "Field[Any, Any]", value: Any) -> str:
-    return sql.Literal(field.get_db_prep_save(value, connection)).as_string(connection.connection)
+@lru_cache(maxsize=1)
+def _database_defaults() -> list[str]:
+    """Return the columns whose default the database says."""
+    return [name for name, (_, default) in _columns().items() if isinstance(default, DatabaseDefault)]
+
+
+def _literal(field: "Field[Any, Any]", default: Any) -> str:
+    if isinstance(default, DatabaseDefault):
+        return "DEFAULT"
+    return sql.Literal(field.get_db_prep_save(default, connection)).as_string(connection.connection)
