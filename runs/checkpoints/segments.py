@@ -55,20 +55,19 @@ def merged(deltas: list[Delta]) -> Any:
     `append`s to one list are joined. Operations that shift list items end the look-back.
     """
     kept: list[Any] = []
-    last: dict[str, int] = {}
+    last = _Last()
     for op, pointer, value in (operation for delta in deltas for operation in delta):
         if op == "remove" or _is_item(pointer):
-            last.clear()
+            last = _Last()
             kept.append([op, pointer, value])
             continue
-        earlier = last.get(pointer)
+        earlier = last.index.get(pointer)
         if earlier is not None and op == "append" and kept[earlier][0] == "append":
             kept[earlier] = ["append", pointer, kept[earlier][2] + value]
             continue
         if earlier is not None and op == "set":
             kept[earlier] = None
-        _forget_related(last, pointer)
-        last[pointer] = len(kept)
+        last.put(pointer, len(kept))
         kept.append([op, pointer, value])
     return [operation for operation in kept if operation is not None]
 
@@ -78,9 +77,20 @@ def _is_item(pointer: str) -> bool:
     return last == "-" or last.isdecimal()
 
 
-def _forget_related(last: dict[str, int], pointer: str) -> None:
-    """Forget what stands above or below `pointer`: its order towards this operation matters."""
-    for other in [
-        p for p in last if p != pointer and (p.startswith(pointer + "/") or pointer.startswith(p + "/"))
-    ]:
-        del last[other]
+class _Last:
+    """Where each pointer was last written, for those that nothing above or below them has touched since."""
+
+    def __init__(self) -> None:
+        self.index: dict[str, int] = {}
+        self._below: dict[str, set[str]] = {}
+
+    def put(self, pointer: str, index: int) -> None:
+        """Note the pointer, and forget what stands above or below it: its order towards this operation matters."""
+        for other in self._below.pop(pointer, ()):
+            self.index.pop(other, None)
+        above = pointer
+        while above:
+            above = above.rpartition("/")[0]
+            self.index.pop(above, None)
+            self._below.setdefault(above, set()).add(pointer)
+        self.index[pointer] = index

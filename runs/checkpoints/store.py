@@ -81,7 +81,8 @@ def rebuild(run: Run, seq: int | None = None, *, branch: int | None = None) -> R
     if branch is None:
         branch = run.branch if seq is None else branch_of(run, goal)
     built = _beginning(run)
-    for row in _rows(run, goal, branch):
+    has_only_begun = not goal and same(built.hash, run.head_hash)
+    for row in () if has_only_begun else _rows(run, goal, branch):
         _BY_KIND[row.kind](run, built, row)
     is_head = goal == run.head_seq and branch == run.branch
     if is_head and (built.seq != goal or not same(built.hash, run.head_hash)):
