@@ -1,102 +1,79 @@
-"""The search text of the run list (pure): `status:failed agent:site-research report 0192`.
+"""A search text → the way to walk the runs of a team."""
 
-Bare words stand for the beginning of the run's id or of a word of its title; all must hold. `key:a,b` means any of
-the values. Anything else is an error that says where, never a word that is dropped in silence.
-"""
-
-import re
-from collections.abc import Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
-from difflib import get_close_matches
+from datetime import UTC, datetime
+from uuid import UUID
+from zoneinfo import ZoneInfo
 
+from django.db import connection
+from django.utils import timezone
+
+from agentops.accounts.roles import Actor
 from agentops.common.errors import BadQueryError
-from runs.engine.states import RunStatus
+from agentops.common.query import And, Filter, Term, Value, parse
+from runs.models import Agent
+from runs.search.compiler import NEWEST_FIRST, compiled, with_suggestion
+from runs.search.registry import Asker
+from runs.selectors.walk import Way
 
-MAX_CHARACTERS = 2048
-MAX_WORDS = 32
-KEYS = ("agent", "status")
-
-_TOKEN = re.compile(
-    r'\s*(?:"(?P<quoted>[^"]*)"(?=\s|$)|(?P<key>[A-Za-z_]+):(?P<value>[^\s"]*)|(?P<word>[^\s"]+))'
-)
+OLDEST_FIRST = "created"
 
 
 @dataclass(frozen=True, slots=True)
 class RunQuery:
-    """What a run must match: one of the statuses, one of the agents (where any are given), and all words."""
+    """What a query asks for: the way to walk, the key to sort by, and who asked when."""
 
-    statuses: frozenset[RunStatus] = frozenset()
-    agents: frozenset[str] = frozenset()
-    words: tuple[str, ...] = ()
+    way: Way
+    sort: str
+    asker: Asker
 
 
-def parse_run_query(text: str) -> RunQuery:
-    """Return what the text asks for.
+def run_query(
+    actor: Actor,
+    text: str = "",
+    *,
+    statuses: Collection[str] = (),
+    agent: str = "",
+    at: datetime | None = None,
+) -> RunQuery:
+    """Return what the text asks for, narrowed to any of the statuses and to the agent, where they are given.
 
-    Raises: BadQueryError with `position` and `suggestion` where it cannot be understood.
+    `at` is when it was asked, if that was not now: times ago are told from then. Days begin as in the current zone.
+
+    Raises: BadQueryError with `position` and, where one can be made, `suggestion`.
     """
-    if len(text) > MAX_CHARACTERS:
-        raise BadQueryError(f"the query has more than {MAX_CHARACTERS} characters", position=MAX_CHARACTERS)
-    if "\0" in text:
-        raise BadQueryError("the query holds a NUL character", position=text.index("\0"))
-    statuses: set[RunStatus] = set()
-    agents: set[str] = set()
-    words: list[str] = []
-    for match in _tokens(text):
-        if match["key"] is None:
-            words.append(match["quoted"] if match["word"] is None else match["word"])
-        elif match["key"] == "status":
-            statuses |= {_status(value, at) for value, at in _values(match)}
-        elif match["key"] == "agent":
-            agents |= {value for value, _ in _values(match)}
-        else:
-            raise _unknown_key(match)
-    return RunQuery(frozenset(statuses), frozenset(agents), tuple(word for word in words if word))
-
-
-def _tokens(text: str) -> Iterator[re.Match[str]]:
-    at = 0
-    for _ in range(MAX_WORDS):
-        if not text[at:].strip():
-            return
-        match = _TOKEN.match(text, at)
-        if match is None:
-            where = at + len(text[at:]) - len(text[at:].lstrip())
-            raise BadQueryError(f"the quotation mark at character {where} has no partner", position=where)
-        at = match.end()
-        yield match
-    if text[at:].strip():
-        raise BadQueryError(f"the query has more than {MAX_WORDS} words", position=at)
-
-
-def _values(match: re.Match[str]) -> Iterator[tuple[str, int]]:
-    at = match.start("value")
-    for value in match["value"].split(","):
-        if not value:
-            raise BadQueryError(f"{match['key']}: needs a value at character {at}", position=at)
-        yield value, at
-        at += len(value) + 1
-
-
-def _status(value: str, at: int) -> RunStatus:
+    asker = Asker(actor.team_id, actor.name, at or _now(text), ZoneInfo(timezone.get_current_timezone_name()))
     try:
-        return RunStatus(value)
-    except ValueError:
-        near = get_close_matches(value, list(RunStatus), n=1)
-        raise BadQueryError(
-            f"there is no status {value!r} (character {at}); there are {', '.join(RunStatus)}",
-            position=at,
-            suggestion=f"status:{near[0]}" if near else None,
-        ) from None
+        search = compiled(And.of(parse(text), *_narrowed(statuses, agent)), asker)
+    except BadQueryError as error:
+        raise with_suggestion(error, text) from None
+    hints = search.condition.hints
+    agent_ids = None if hints.agents is None else _agent_ids(actor, hints.agents)
+    way = Way(actor.team_id, search.condition, agent_ids, is_oldest_first=search.sort == OLDEST_FIRST)
+    return RunQuery(way, NEWEST_FIRST if search.sort == OLDEST_FIRST else search.sort, asker)
 
 
-def _unknown_key(match: re.Match[str]) -> BadQueryError:
-    key, at = match["key"], match.start("key")
-    near = get_close_matches(key, KEYS, n=1)
-    token = f"{key}:{match['value']}"
-    return BadQueryError(
-        f"there is no key {key!r} (character {at}); there are {', '.join(KEYS)}. "
-        "Put the word in quotation marks to look for it in titles",
-        position=at,
-        suggestion=f"{near[0]}:{match['value']}" if near else f'"{token}"',
-    )
+def _narrowed(statuses: Collection[str], agent: str) -> list[Term]:
+    terms: list[Term] = []
+    if statuses:
+        terms.append(Filter("status", tuple(Value(status, is_quoted=True) for status in sorted(statuses))))
+    if agent:
+        terms.append(Filter("agent", (Value(agent, is_quoted=True),)))
+    return terms
+
+
+def _now(text: str) -> datetime:
+    """Return the database's time, if anything in the text may ask for it."""
+    if not text:
+        return datetime.min.replace(tzinfo=UTC)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        now: datetime = cursor.fetchone()[0]
+    return now
+
+
+def _agent_ids(actor: Actor, slugs: Collection[str]) -> tuple[UUID, ...]:
+    """Return the ids, which the index is on: a join by slug reads a rare agent's whole team."""
+    found = Agent.objects.filter(team_id=actor.team_id, slug__in=slugs).values_list("id", flat=True)
+    return tuple(found)

@@ -43,7 +43,7 @@ def test_the_list_is_newest_first_and_pages_by_cursor(world: World, ada: Client)
     assert third.json()["next_cursor"] is None
 
 
-def test_a_page_costs_one_query_for_runs_however_many_there_are(world: World, ada: Client) -> None:
+def test_a_page_costs_as_many_queries_however_many_there_are(world: World, ada: Client) -> None:
     a_run(world)
     ada.get(RUNS)
     with CaptureQueriesContext(
@@ -54,7 +54,7 @@ def test_a_page_costs_one_query_for_runs_however_many_there_are(world: World, ad
         a_run(world)
     with CaptureQueriesContext(connection) as many:
         ada.get(RUNS)
-    assert len(one) == len(many) == 3  # the token, its last use, the page
+    assert len(one) == len(many) == 4  # the token, its last use, which runs, the page
     assert not any('"input"' in query["sql"] or '"output"' in query["sql"] for query in many.captured_queries)
 
 
@@ -90,7 +90,7 @@ def test_bare_words_begin_words_of_the_title_or_the_id(world: World, ada: Client
     ("query", "position", "suggestion"),
     [
         ("stat:failed", 0, "status:failed"),
-        ("report status:faild", 14, "status:failed"),
+        ("report status:faild", 14, "report status:failed"),
         ("http://x", 0, '"http://x"'),
         ("agent:", 6, None),
         ('a "b', 2, None),

@@ -103,7 +103,7 @@ def test_reads_cost_a_fixed_number_of_queries(world: World) -> None:
     run = drive(start_run(actor=ada, agent="test-steps", input={"n": 30})[0])
     for expected, read in (
         (1, lambda: run_for(ada, run.id)),
-        (1, lambda: run_list_for(ada)),
+        (2, lambda: run_list_for(ada)),
         (1, lambda: run_counts_for(ada)),
         (2, lambda: steps_for(ada, run.id)),
         (7, lambda: step_for(ada, run.id, 30)),

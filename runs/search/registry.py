@@ -1,0 +1,73 @@
+"""The keys and scopes of the search language for runs. Other parts of the product add theirs with `register_*`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.utils.functional import Promise
+
+from agentops.common.query import Filter
+from runs.search.sql import Condition
+
+Words = str | Promise
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks, when, and in which time zone days begin."""
+
+    team_id: UUID
+    name: str
+    now: datetime
+    zone: ZoneInfo
+
+
+Build = Callable[[Filter, Asker], Condition]
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key: how its filters become conditions, and what people are told about it.
+
+    `choices` are all the values there are, empty when there is no list. `has` is the condition that a run has a
+    value; `sort` the expression to sort by; both may be missing.
+    """
+
+    name: str
+    says: Words
+    example: str
+    build: Build
+    choices: tuple[str, ...] = ()
+    has: str = ""
+    sort: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeKind:
+    """Conditions on one and the same child of a run; `around` has a place `{}` for what must hold of it."""
+
+    name: str
+    says: Words
+    example: str
+    around: str
+    keys: dict[str, Key] = field(default_factory=dict)
+
+
+KEYS: dict[str, Key] = {}
+SCOPES: dict[str, ScopeKind] = {}
+
+
+def register_key(key: Key) -> Key:
+    """Make the key known. Raises: ValueError when there is one of that name."""
+    if KEYS.setdefault(key.name, key) is not key:
+        raise ValueError(f"there is a key {key.name!r} already")
+    return key
+
+
+def register_scope(scope: ScopeKind) -> ScopeKind:
+    """Make the scope known. Raises: ValueError when there is one of that name."""
+    if SCOPES.setdefault(scope.name, scope) is not scope:
+        raise ValueError(f"there is a scope {scope.name!r} already")
+    return scope

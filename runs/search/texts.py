@@ -1,0 +1,44 @@
+"""Bare words: the beginning of words of the title, of the id, or a whole tag."""
+
+import re
+import string
+
+from agentops.common.query import Value, refusal
+from runs.search.keys import has_tag
+from runs.search.kinds import id_range
+from runs.search.sql import Condition, any_of
+
+_SURE_ID = re.compile(r"(?:[0-9a-fA-F]-?){12,32}")
+_TO_SPACES = str.maketrans(dict.fromkeys(string.punctuation, " "))
+# The same expression as the index run_words has, character for character: constants in it are no parameters.
+_PUNCTUATION = string.punctuation.replace("'", "''").replace("%", "%%")
+WORDS = f"to_tsvector('simple', translate(r.title, '{_PUNCTUATION}', '{' ' * len(string.punctuation)}'))"
+
+
+def text_condition(value: Value) -> Condition:
+    """Return the condition that the run is found by this word, or by these words in their order.
+
+    Raises: BadQueryError when there is no letter or digit in it.
+    """
+    parts = value.text.translate(_TO_SPACES).split()
+    if not any(character.isalnum() for part in parts for character in part):
+        raise refusal(
+            f"{value.text[:40]!r} has no letter or digit to look for (character {value.at})", value.at
+        )
+    same_id = id_range(value.text)
+    if same_id and _SURE_ID.fullmatch(value.text):
+        return _has_id(*same_id)
+    found = [
+        Condition(f"{WORDS} @@ to_tsquery('simple', %s)", (_phrase(parts),)).as_rare(),
+        has_tag(value.text),
+    ]
+    return any_of([*found, _has_id(*same_id)] if same_id else found)
+
+
+def _phrase(parts: list[str]) -> str:
+    """Return the words in their order, of which the last may go on."""
+    return " <-> ".join(f"'{part}'" for part in parts) + ":*"
+
+
+def _has_id(first: object, last: object) -> Condition:
+    return Condition("r.id BETWEEN %s AND %s", (first, last)).as_rare()
