@@ -6,11 +6,12 @@ from runs.models.callback import Callback, CallbackAttempt, CallbackSecret
 from runs.models.run import Run
 from runs.models.schedule import Schedule, ScheduleFire
 from runs.models.step import Attempt, Blob, Checkpoint, Intent, LogLine, Outcome, Step
+from runs.models.tree import Batch, Fanout
 from runs.models.wait import Event, Signal, Wait
 from runs.models.worker import ClockBeat, Worker
 
 __all__ = [
-    "Agent", "AgentVersion", "Attempt", "Blob", "Branch", "Callback", "CallbackAttempt", "CallbackSecret", "Checkpoint", "ClockBeat", "Event", "Intent", "LogLine", "Outcome", "Reuse",
+    "Agent", "AgentVersion", "Attempt", "Batch", "Blob", "Branch", "Callback", "CallbackAttempt", "CallbackSecret", "Checkpoint", "ClockBeat", "Event", "Fanout", "Intent", "LogLine", "Outcome", "Reuse",
     "Run",
     "Schedule", "ScheduleFire", "Signal", "Step", "Wait", "Worker",
 ]  # fmt: skip

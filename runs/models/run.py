@@ -21,7 +21,10 @@ class Run(models.Model):
     The hot columns (head_*, node*, counters) are written by every commit and therefore carry no index, so that
     those updates stay heap-only. A change of status goes into every index that holds the row, so those that most rows
     have no value for are partial. `effect_mode` is how its branch treats what was done before
-    (runs.engine.reuse.Mode), empty when nothing was. `is_told`: the parent took note of the end of this child. `lost_*` count the worker
+    (runs.engine.reuse.Mode), empty when nothing was. `child_n` is a child's place
+    among those that one action started (Fanout), `is_in_line` that it stands there until its turn comes; `on_parent_end` what
+    becomes of it when its parent ends (runs.engine.children.OnParentEnd). `is_parent`: it started children, and they were
+    not yet told of its end. `is_told`: the parent took note of the end of this child. `lost_*` count the worker
     processes that died with the run at the node step
     `lost_seq`: with other runs beside it, or alone (PROTOCOL 21). Foreign keys of the hot path are without database constraints: each would cost
     a key-share lock a row. `callback_ended_at` is the `ended_at` that a callback exists for: a run that ends again after a
@@ -90,6 +93,11 @@ class Run(models.Model):
         "self", on_delete=models.SET_NULL, null=True, related_name="children", db_index=False
     )
     parent_seq = models.BigIntegerField(null=True)
+    child_n = models.IntegerField(null=True)
+    depth = models.SmallIntegerField(db_default=0)
+    on_parent_end = models.CharField(max_length=10, blank=True, db_default="")
+    is_in_line = models.BooleanField(db_default=False)
+    is_parent = models.BooleanField(db_default=False)
     is_told = models.BooleanField(db_default=False)
     root_id = models.UUIDField()
     forked_from = models.ForeignKey(
@@ -133,7 +141,16 @@ class Run(models.Model):
             ),
             # Not "status is running": a fence says that too, and the planner would read this index for its one row.
             models.Index(fields=["worker_id"], name="run_leased", condition=Q(worker_id__isnull=False)),
-            models.Index(fields=["parent"], name="run_parent", condition=Q(parent__isnull=False)),
+            models.Index(fields=["parent", "id"], name="run_parent", condition=Q(parent__isnull=False)),
+            models.Index(
+                fields=["parent", "parent_seq", "child_n"], name="run_in_line", condition=Q(is_in_line=True)
+            ),
+            models.Index(
+                fields=["ended_at"],
+                name="run_left_children",
+                condition=Q(is_parent=True, ended_at__isnull=False),
+            ),
+            models.Index(fields=["team", "batch_id", "id"], name="run_batch", condition=~Q(batch_id="")),
             models.Index(
                 fields=["parent"],
                 name="run_untold",
