@@ -2,8 +2,10 @@
 
 from runs.models.agent import Agent, AgentVersion
 from runs.models.branch import Branch, Reuse
+from runs.models.bulk_job import BulkJob, BulkResult
 from runs.models.callback import Callback, CallbackAttempt, CallbackSecret
 from runs.models.run import Run
+from runs.models.saved_view import SavedView
 from runs.models.schedule import Schedule, ScheduleFire
 from runs.models.step import Attempt, Blob, Checkpoint, Intent, LogLine, Outcome, Step
 from runs.models.tree import Batch, Fanout
@@ -11,7 +13,7 @@ from runs.models.wait import Event, Signal, Wait
 from runs.models.worker import ClockBeat, Worker
 
 __all__ = [
-    "Agent", "AgentVersion", "Attempt", "Batch", "Blob", "Branch", "Callback", "CallbackAttempt", "CallbackSecret", "Checkpoint", "ClockBeat", "Event", "Fanout", "Intent", "LogLine", "Outcome", "Reuse",
-    "Run",
+    "Agent", "AgentVersion", "Attempt", "Batch", "Blob", "Branch", "BulkJob", "BulkResult", "Callback", "CallbackAttempt", "CallbackSecret", "Checkpoint", "ClockBeat", "Event", "Fanout", "Intent", "LogLine", "Outcome", "Reuse",
+    "Run", "SavedView",
     "Schedule", "ScheduleFire", "Signal", "Step", "Wait", "Worker",
 ]  # fmt: skip

@@ -1,9 +1,11 @@
+import string
 from typing import ClassVar
 
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVectorField
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Func, Q, Value
 from django.db.models.functions import Now
 
 from agentops.accounts.models import Team
@@ -13,6 +15,14 @@ from runs.models.agent import Agent, AgentVersion
 
 # Runs that have ended and whose end no callback tells of yet: what the sweep reads, in the index's own words.
 UNTOLD_END = Q(callback_url__isnull=False, ended_at__isnull=False) & ~Q(callback_ended_at=F("ended_at"))
+
+# The same expression as in runs/search/texts.py: every mark is a space, so that "docs.example.org" is three words.
+WORDS_OF_TITLE = Func(
+    Value("simple"),
+    Func(F("title"), Value(string.punctuation), Value(" " * len(string.punctuation)), function="translate"),
+    function="to_tsvector",
+    output_field=SearchVectorField(),
+)
 
 
 class Run(models.Model):
@@ -164,6 +174,8 @@ class Run(models.Model):
             models.Index(fields=["team", "agent", "-created_at", "-id"], name="run_list_agent"),
             models.Index(fields=["ended_at"], name="run_untold_end", condition=UNTOLD_END),
             GinIndex(fields=["health"], name="run_health", condition=~Q(health=[])),
+            GinIndex(fields=["tags"], name="run_tags", condition=~Q(tags=[])),
+            GinIndex(WORDS_OF_TITLE, name="run_words"),
         ]
 
     def __str__(self) -> str:
