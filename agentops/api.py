@@ -14,6 +14,7 @@ from agentops.api_auth import SessionAuth, TokenAuth
 from agentops.common.errors import BadRequestError
 from agentops.edge import CleanJsonParser, JsonRenderer
 from runs.api import agents_router, router
+from runs.api_branches import router as branch_router
 from runs.api_callbacks import router as callback_router
 from runs.api_callbacks import secret_router
 from runs.api_waits import events_router
@@ -77,6 +78,7 @@ api.add_decorator(only_known_parameters)
 for kind in (Exception, HttpError, ValidationError, Http404):
     api.add_exception_handler(kind, problems.handle)
 api.add_router("/runs", router)
+api.add_router("/runs", branch_router)
 api.add_router("/runs", callback_router)
 api.add_router("/callbacks", secret_router)
 api.add_router("/runs", wait_router)

@@ -64,7 +64,7 @@ FROM ({wanted} FOR UPDATE SKIP LOCKED) q
 WHERE r.id = q.id AND EXISTS (SELECT 1 FROM runs_worker w WHERE w.id = %(worker_id)s AND w.dead_at IS NULL)
 RETURNING r.id, r.team_id, r.epoch, r.branch, r.head_seq, r.head_hash, r.node, r.node_seq, r.node_attempt,
     r.node_at::text, r.control, r.input, r.input_codec, r.agent_version_id, extract(epoch from clock_timestamp())::float8,
-    r.claims, r.title, r.attempts_before
+    r.claims, r.title, r.attempts_before, r.effect_mode
 """
 _CLAIM_NEXT = _CLAIM.format(
     wanted="SELECT id FROM runs_run WHERE status = 'queued' AND queue = %(queue)s AND NOT is_isolated"
@@ -99,6 +99,7 @@ class Claimed:
     claims: int
     title: str
     attempts_before: int
+    effect_mode: str = ""
 
 
 @lru_cache(maxsize=1)
@@ -292,9 +293,20 @@ def _claimed(worker_id: UUID, row: Row) -> Claimed:
         *rest,
     ) = row
     position = Position(branch, head_seq, head_hash, node, node_seq, node_attempt, node_at, control)
-    body, codec, version_id, database_seconds, claims, title, attempts_before = rest
+    body, codec, version_id, database_seconds, claims, title, attempts_before, effect_mode = rest
     lease = Lease(run_id, team_id, epoch, worker_id)
-    return Claimed(lease, position, codec, body, version_id, database_seconds, claims, title, attempts_before)
+    return Claimed(
+        lease,
+        position,
+        codec,
+        body,
+        version_id,
+        database_seconds,
+        claims,
+        title,
+        attempts_before,
+        effect_mode,
+    )
 
 
 def _start_beater(worker_id: UUID, board: Board) -> subprocess.Popen[bytes]:

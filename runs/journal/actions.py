@@ -13,6 +13,7 @@ from runs.checkpoints.chain import IntegrityError, outcome_mac, same
 from runs.checkpoints.codec import encode, encode_capped
 from runs.engine.control import LeaseLost
 from runs.engine.journal import Execute, Recorded
+from runs.engine.reuse import PERFORM, Act, Verdict
 from runs.engine.tools import ToolSpec
 from runs.engine.waits import WaitRow
 from runs.journal.fence import Lease, Row, execute, fenced, persist, query
@@ -43,7 +44,8 @@ class Place:
 class Entry:
     """An action on its way into the journal: its tool (None for a wait), its key, and when it began.
 
-    `fired` are the conditions that ended a wait.
+    `fired` are the conditions that ended a wait. `judged` says what becomes of the action on a branch that has been here
+    before, `served` its output where it is not done at all.
     """
 
     action: Execute
@@ -53,11 +55,21 @@ class Entry:
     confirmed: float = 0.0
     is_begun: bool = False
     fired: list[int] = field(default_factory=list)
+    judged: Verdict = PERFORM
+    served: JsonValue = None
     token: UUID = field(default_factory=new_token)
 
     @property
     def is_write(self) -> bool:
-        return self.spec is not None and self.spec.effect.is_write
+        return self.spec is not None and self.spec.effect.is_write and not self.is_served
+
+    @property
+    def is_served(self) -> bool:
+        return self.judged.act in (Act.SERVE, Act.SIMULATE)
+
+    @property
+    def is_asked(self) -> bool:
+        return self.judged.act is Act.ASK
 
     @property
     def is_wait(self) -> bool:
@@ -139,9 +151,15 @@ class ActionJournal:
         return load_waits(self.lease)[entry.action.seq]
 
     def ask(self, entry: Entry, *, waiting_on: JsonObject) -> None:
-        """Store that nobody knows whether a write happened, and let the run wait for a person's answer."""
-        params = self._params(entry) | _leave(waiting_on, []) | {"status": "unknown"}
-        self._commit(("update_step",), params, guard="ask")
+        """Store that a person must allow a write, or tell whether it happened, and let the run wait for the answer."""
+        status = "asked" if entry.is_asked else "unknown"
+        params = self._params(entry) | _leave(waiting_on, []) | {"status": status}
+        if entry.is_begun:
+            self._commit(("update_step",), params, guard="ask")
+            return
+        assert entry.spec
+        planned = {"tool_version": entry.spec.version, "idempotency_key": entry.idempotency_key}
+        self._commit(("action_step", "outcome", "planned_intent"), params | _OPEN | planned, guard="ask")
 
     def confirm(self, entry: Entry) -> None:
         """Return when the lease still holds; asked before each call of a write (PROTOCOL 9).
@@ -186,6 +204,7 @@ class ActionJournal:
             "attempts": action.attempts, "error_code": "", "elapsed_seconds": now_seconds() - entry.began,
             "due_seconds": None, "request_hash": action.request_hash, "request": encoded.body,
             "request_codec": encoded.codec, "riders": json.dumps(action.riders) if action.riders else None,
+            "reuse": str(entry.judged.mark), "reuse_n": entry.judged.n,
         }  # fmt: skip
 
     def _settled(self, action: Execute, outcome: Recorded) -> dict[str, Any]:
@@ -206,6 +225,7 @@ class ActionJournal:
         values = params.pop("values") if "outcome" in arms else params.pop("values")[:0]
         outcome = params.pop("outcome", None)
         arms = with_blobs(arms, params, [*values, outcome] if outcome else values)
+        arms += ("take_reuse",) * ("action_step" in arms and params["reuse_n"] is not None)
         counts = {"n_steps": 0, "n_failed": int(params["status"] == "failed")}
         guard = guard or ("count" if pending.progress or pending.n_retries or counts["n_failed"] else "share")
         sql = statement(guard, arms + pending.arms(), has_progress=pending.progress is not None)
@@ -251,7 +271,7 @@ def _recorded(lease: Lease, row: Row) -> Recorded:
     seq, ordinal, name, status, attempts, due, request_hash, codec, request, body_codec, body, riders, mac = (
         row[:13]
     )
-    is_settled, taken = status not in ("running", "unknown"), json.loads(riders) if riders else []
+    is_settled, taken = status not in ("running", "unknown", "asked"), json.loads(riders) if riders else []
     place = (lease.team_id, lease.run_id, seq, request_hash)
     if is_settled and not same(outcome_mac(*place, body_codec, body, status=status, riders=taken), mac):
         raise IntegrityError(lease.run_id, seq, "the outcome")

@@ -89,12 +89,16 @@ ARMS = {
     "action_step": (
         "INSERT INTO runs_step (run_id, seq, team_id, parent_seq, branch, depth, ordinal, node_attempt, kind, name, effect,"
         " status, is_superseded, summary, attempts, error_code, cost_microusd, tokens_in, tokens_out, epoch, worker_id,"
-        " token, started_at, ended_at, due_at)"
+        " token, started_at, ended_at, due_at, reuse)"
         " SELECT %(run_id)s, %(seq)s, team_id, %(node_seq)s, %(branch)s, 1, %(ordinal)s, %(node_attempt)s, %(kind)s,"
         " %(name)s, %(effect)s, %(status)s::text, false, %(summary)s, %(attempts)s, %(error_code)s, 0, 0, 0, %(epoch)s,"
         f" %(worker_id)s, %(token)s, {_BEGAN},"
         " CASE WHEN %(status)s::text <> 'running' THEN clock_timestamp() END,"
-        " clock_timestamp() + make_interval(secs => %(due_seconds)s) FROM r"
+        " clock_timestamp() + make_interval(secs => %(due_seconds)s), %(reuse)s FROM r"
+    ),
+    "take_reuse": (
+        "UPDATE runs_reuse SET taken_seq = %(seq)s FROM r"
+        " WHERE run_id = %(run_id)s AND branch = %(branch)s AND n = %(reuse_n)s"
     ),
     "outcome": (
         "INSERT INTO runs_outcome (run_id, seq, team_id, request_hash, request, request_codec, body, body_codec, riders,"
@@ -133,6 +137,13 @@ ARMS = {
         " calls, deadline_at)"
         " SELECT %(run_id)s, %(seq)s, team_id, %(name)s, %(tool_version)s, %(idempotency_key)s, %(request_hash)s, %(token)s,"
         " %(epoch)s, 1, clock_timestamp() + make_interval(secs => %(timeout_seconds)s) FROM r"
+    ),
+    # No call has begun: a person must allow it first.
+    "planned_intent": (
+        "INSERT INTO runs_intent (run_id, seq, team_id, tool, tool_version, idempotency_key, request_hash, token, epoch,"
+        " calls, deadline_at)"
+        " SELECT %(run_id)s, %(seq)s, team_id, %(name)s, %(tool_version)s, %(idempotency_key)s, %(request_hash)s, %(token)s,"
+        " %(epoch)s, 0, clock_timestamp() FROM r"
     ),
     "update_step": (
         "UPDATE runs_step SET status = %(status)s::text, attempts = %(attempts)s, error_code = %(error_code)s, epoch = %(epoch)s,"

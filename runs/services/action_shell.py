@@ -26,6 +26,7 @@ from runs.journal.pending import Pending, now_seconds
 from runs.journal.waits import waiting_text
 from runs.leases import worker
 from runs.services.calling import IN_PROCESS_WAIT_SECONDS, Tried, call_tool
+from runs.services.reusing import Reusing
 from runs.services.settle_waits import look_back
 from runs.tools.registry import get_tool
 
@@ -73,6 +74,7 @@ class ActionShell:
         self.lease, self.place, self.pending, self.clock = lease, place, pending, clock
         self.journal = ActionJournal(lease, place, pending)
         self.first_failed: int | None = None
+        self.reusing: Reusing | None = None
         self._control = ""
 
     def perform(self, actions: Sequence[Execute], max_parallel: int) -> list[Recorded]:
@@ -110,13 +112,16 @@ class ActionShell:
             return Entry(action, is_begun=action.is_begun)
         spec = get_tool(action.request.name)
         key = idempotency_key(self.lease.team_id, self.lease.run_id, self.place.node_seq, action, spec)
-        return Entry(action, spec, key, is_begun=action.is_begun)
+        entry = Entry(action, spec, key, is_begun=action.is_begun)
+        return self.reusing.judge(entry) if self.reusing else entry
 
     def _not_now(self, entry: Entry) -> Open | None:
         """Return why the action cannot be done now, if so."""
         action, spec = entry.action, entry.spec
         if entry.is_wait:
             return self._not_yet(entry)
+        if entry.is_asked:
+            return Open(entry, action.attempts, 0.0, entry.judged.text, is_unknown=True)
         if spec is not None and not spec.idempotent and action.is_in_flight:
             return Open(
                 entry, action.attempts, action.unknown_seconds, f"did {spec.name} happen?", is_unknown=True
@@ -194,6 +199,8 @@ class ActionShell:
         action, spec = entry.action, entry.spec
         if spec is None:
             return _waited(entry) if entry.is_wait else Tried(1)
+        if entry.is_served:
+            return Tried(1, output=entry.served)
         lease = self.lease
         call = ToolCall(
             lease.team_id, lease.run_id, action.seq, 0, entry.idempotency_key, spec.timeout_seconds
@@ -240,7 +247,7 @@ class ActionShell:
         kind = "retry" if first.entry.spec else "timer"
         waiting_on: JsonObject = {"kind": kind, "seq": first.entry.action.seq, "text": first.text}
         if first.is_unknown and first.seconds <= 0:
-            self.journal.ask(first.entry, waiting_on=waiting_on | {"kind": "unknown"})
+            self.journal.ask(first.entry, waiting_on=waiting_on | {"kind": _question(first)})
         else:
             health = ["retrying"] if first.entry.spec else []
             self._sleep(first, waiting_on, health)
@@ -292,6 +299,10 @@ def _waited(entry: Entry) -> Tried:
         return Tried(1, error={"code": "wait_cancelled", "message": told})
     entry.fired = [row.n for row in ended.fired]
     return Tried(1, output=ended.output)
+
+
+def _question(opened: Open) -> str:
+    return "permission" if opened.entry.is_asked else "unknown"
 
 
 def _reason(entry: Entry) -> str:

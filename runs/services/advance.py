@@ -29,6 +29,7 @@ from runs.programs import get_program
 from runs.services.action_shell import ActionShell, SliceClock
 from runs.services.calling import attempt_row, error_document
 from runs.services.flag_integrity import flag_integrity
+from runs.services.reusing import Reusing
 from runs.services.state_schema import check_state
 from runs.services.versions import program_of
 
@@ -87,6 +88,8 @@ class Slice:
         self.built: Rebuilt = _cache.take(self.lease.run_id, self.at.head_hash) or persist(
             lambda: _rebuilt(self.claimed)
         )
+        mode, at = self.claimed.effect_mode, self.at
+        self.reusing = Reusing(self.lease, mode, at.branch, at.node_seq) if mode else None
         recorded, next_seq = self._recorded()
         while True:
             next_seq = self._node(recorded, next_seq)
@@ -99,7 +102,7 @@ class Slice:
                 raise SliceOver
 
     def _recorded(self) -> tuple[list[Recorded], int]:
-        is_fresh = self.claimed.claims == 1 and self.at.head_seq == 0
+        is_fresh = self.claimed.claims == 1 and self.at.head_seq == 0 and not self.claimed.effect_mode
         return ([], self.at.node_seq + 1) if is_fresh else actions.load_actions(self.lease, self.at.node_seq)
 
     def _node(self, recorded: list[Recorded], next_seq: int) -> int:
@@ -109,6 +112,7 @@ class Slice:
         journal = NodeJournal(recorded, next_seq=next_seq, max_actions=conf().node_max_actions)
         place = Place(self.at.node_seq, self.at.branch, self.at.node_attempt)
         shell = ActionShell(self.lease, place, self.pending, self.clock)
+        shell.reusing = self.reusing
         shell.first_failed = min(
             (action.ordinal for action in recorded if action.status == "failed"), default=None
         )
