@@ -45,6 +45,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='BulkResult',
             fields=[
+                ('job', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='results', to='runs.bulkjob')),
                 ('pk', models.CompositePrimaryKey('job_id', 'run_id', blank=True, editable=False, primary_key=True, serialize=False)),
                 ('run_id', models.UUIDField()),
                 ('problem', models.CharField(blank=True, max_length=500)),
@@ -80,11 +81,6 @@ class Migration(migrations.Migration):
             model_name='bulkjob',
             name='user',
             field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL),
-        ),
-        migrations.AddField(
-            model_name='bulkresult',
-            name='job',
-            field=models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='results', to='runs.bulkjob'),
         ),
         migrations.AddField(
             model_name='savedview',
