@@ -39,6 +39,8 @@ class Schedule(models.Model):
     is_paused = models.BooleanField(default=False)
     next_at = models.DateTimeField(null=True)
     version = models.IntegerField(default=1)
+    idempotency_key = models.CharField(max_length=200, null=True)  # noqa: DJ001 -- NULL is no key, '' would be one
+    request_hash = models.BinaryField(max_length=32, null=True)
     created_by = models.CharField(max_length=200)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_by = models.CharField(max_length=200)
@@ -54,6 +56,11 @@ class Schedule(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(is_paused=True) | Q(next_at__isnull=False), name="schedule_active_has_next"
+            ),
+            models.UniqueConstraint(
+                fields=["team", "idempotency_key"],
+                name="schedule_idempotency_key_once",
+                condition=Q(idempotency_key__isnull=False),
             ),
         ]
         indexes: ClassVar = [
