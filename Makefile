@@ -1,9 +1,10 @@
 # One command for each thing a person does here; `make` alone lists them.
 PY := .venv/bin/python
 ARGS ?=
+SEED ?= $(shell date +%s)
 
 .DEFAULT_GOAL := help
-.PHONY: help up demo test check lint bench lock clean setup setup-dev
+.PHONY: help up demo test chaos check lint bench lock clean setup setup-dev
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,6 +17,10 @@ demo: setup ## Start a demo run against the running product and follow it to its
 
 test: setup-dev ## Set up and run the tests, in browsers too where a Chromium is found (ARGS="-k name")
 	@$(PY) -m pytest -n 2 $(ARGS)
+
+chaos: setup-dev ## Break every part of the product under load, at length (SEED=7, ARGS="-k redis")
+	@echo "seed: $(SEED)"
+	@CHAOS=long CHAOS_SEED=$(SEED) $(PY) -m pytest -n 2 --timeout 1200 tests/crash $(ARGS)
 
 check: lint test ## What CI runs: lint, format, types, import contracts, migrations, tests
 

@@ -24,7 +24,15 @@ def _replaced(text: str, protection: str, harm: str) -> str:
 
 STATEMENTS = {"requeue": without_requeue, "blame": without_blame}
 
-if __name__ == "__main__":
+
+def main() -> int:
     for name in os.environ["WITHOUT"].split(","):
-        beater.REQUEUE = STATEMENTS[name](beater.REQUEUE)
-    sys.exit(beater.main())
+        if name == "overdue":
+            beater.Beater._end_when_overdue = lambda self: None  # type: ignore[method-assign]  # let it hold on
+        else:
+            beater.REQUEUE = STATEMENTS[name](beater.REQUEUE)
+    return beater.main()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -56,6 +56,7 @@ class Cluster:
             self.module, self.environment = "tests.crash.unprotected", {"WITHOUT": without}
         self.workers: list[subprocess.Popen[bytes]] = []
         self.clocks: list[subprocess.Popen[bytes]] = []
+        self.webs: list[subprocess.Popen[bytes]] = []
         self.log = tempfile.TemporaryFile()  # noqa: SIM115 -- closed in __exit__
 
     def __enter__(self) -> "Cluster":
@@ -66,7 +67,7 @@ class Cluster:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for process in [*self.workers, *self.clocks]:
+        for process in [*self.workers, *self.clocks, *self.webs]:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
@@ -78,6 +79,13 @@ class Cluster:
         """Start a clock beside those that run; ended with the cluster."""
         self.clocks.append(self._start(sys.executable, "manage.py", "clock"))
         return self.clocks[-1]
+
+    def web(self, port: int) -> subprocess.Popen[bytes]:
+        """Start a web process; ended with the cluster."""
+        command = [sys.executable, "-m", "uvicorn", "agentops.asgi:application", "--port", str(port)]
+        environment = {"DJANGO_SETTINGS_MODULE": "tests.crash.slow_answers", "DATABASE_POOL": "1"}
+        self.webs.append(self._start(*command, "--lifespan", "off", "--log-level", "warning", **environment))
+        return self.webs[-1]
 
     def kill(self, index: int, *, with_beater: bool = False) -> None:
         """End a worker with SIGKILL, after its beater if wanted, and start another in its place."""
@@ -113,15 +121,16 @@ class Cluster:
             "default", "--without-gossip", "--without-mingle", "--without-heartbeat", "-l", self.level,
         )  # fmt: skip
 
-    def _start(self, *command: str) -> subprocess.Popen[bytes]:
-        environment = os.environ | {
+    def _start(self, *command: str, **environment: str) -> subprocess.Popen[bytes]:
+        given = os.environ | {
             "DJANGO_SETTINGS_MODULE": self.module,
             "DATABASE_URL": database_url(),
             "REDIS_URL": settings.REDIS_URL,
             "CLUSTER_CONF": json.dumps(self.conf),
             "WORKER_SLOTS": str(self.slots),
             **self.environment,
+            **environment,
         }
         return subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdout=self.log, stderr=self.log, start_new_session=True
+            command, cwd=ROOT, env=given, stdout=self.log, stderr=self.log, start_new_session=True
         )

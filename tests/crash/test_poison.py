@@ -55,6 +55,14 @@ def test_a_step_that_holds_the_interpreter_past_its_time_out_is_ended_and_set_as
     assert_all_went_well(6)
 
 
+def test_control_a_worker_whose_beater_looks_at_no_time_out_is_held_for_ever() -> None:
+    a_run("test-poison", {"how": "regex", "length": 60})
+    with Cluster(workers=1, beat_seconds=0.3, node_timeout_seconds=1.0, without="overdue") as cluster:
+        cluster.wait_until(lambda: Run.objects.filter(node="second", status="running").exists(), seconds=60)
+        time.sleep(5.0)
+        assert Run.objects.filter(status="running", claims=1).exists()
+
+
 def length_that_holds(seconds: float) -> int:
     """Return the length of text at which the expression of test-poison takes at least `seconds`; each letter doubles."""
     length, taken = 18, 0.0

@@ -90,14 +90,14 @@ def one_statement() -> None:
     sweep.wake_due = wake_due
 
 
-def burial() -> None:
+def beater() -> None:
     """Take the protections out of the beater, and out of the clock that would do its work."""
     from runs import leases
     from runs.services import sweep
     from tests.crash.beater_without import STATEMENTS
 
     leases.BEATER = (sys.executable, "-m", "tests.crash.beater_without")
-    for name in os.environ["WITHOUT"].split(","):
+    for name in STATEMENTS.keys() & os.environ["WITHOUT"].split(","):
         vars(sweep)["REQUEUE"] = STATEMENTS[name](vars(sweep)["REQUEUE"])
 
 
@@ -137,5 +137,5 @@ class BeatingThread:
 
 PROTECTIONS: dict[str, Callable[[], None]] = {
     "grace": grace, "care": care, "patience": patience, "poll": poll, "exclusion": exclusion,
-    "one_statement": one_statement, "requeue": burial, "blame": burial, "sibling": sibling,
+    "one_statement": one_statement, "sibling": sibling, "requeue": beater, "blame": beater, "overdue": beater,
 }  # fmt: skip
