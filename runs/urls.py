@@ -14,8 +14,10 @@ from runs.views import (
     preferences,
     run,
     start,
+    state,
     tabs,
     verify,
+    waits,
 )
 
 app_name = "runs"
@@ -40,7 +42,7 @@ urlpatterns = [
     path("runs/<uuid:run_id>/json", inspect.json_part, name="json"),
     path("runs/<uuid:run_id>/json/file", inspect.json_file, name="json-file"),
     path("runs/<uuid:run_id>/log", tabs.log, name="log"),
-    path("runs/<uuid:run_id>/state", tabs.state, name="state"),
+    path("runs/<uuid:run_id>/state", state.state, name="state"),
     path("runs/<uuid:run_id>/diff", diff.choose, name="diff-of"),
     path("runs/<uuid:run_id>/diff/<int:a>..<str:b>", diff.diff_page, name="diff"),
     path("runs/<uuid:run_id>/output", tabs.output, name="output"),
@@ -49,5 +51,10 @@ urlpatterns = [
     path("settings/callbacks", callbacks.secret, name="callback-secret"),
     path("runs/<uuid:run_id>/verify", verify.verify, name="verify"),
     path("runs/<uuid:run_id>/steps/<int:seq>/resolve", actions.resolve, name="resolve"),
+    path("runs/<uuid:run_id>/waits", waits.waits, name="waits"),
+    path("runs/<uuid:run_id>/waits/<int:seq>", waits.answer, name="answer"),
+    path("runs/<uuid:run_id>/waits/message", waits.message, name="message"),
+    path("runs/<uuid:run_id>/waits/wake", waits.wake, name="wake"),
+    path("runs/<uuid:run_id>/waits/cancel", waits.cancel, name="cancel-wait"),
     *(path(f"runs/<uuid:run_id>/do/{verb}", actions.act, {"verb": verb}, name=verb) for verb in VERBS),
 ]

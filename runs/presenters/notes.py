@@ -20,7 +20,7 @@ S = RunStatus
 class Note:
     """One note: a headline, then the rest; `at` is a time behind `before`, and `seq` the step it is about.
 
-    `state_seq` is the checkpoint whose state helps on.
+    `state_seq` is the checkpoint whose state helps on. `is_waiting`: the tab Waits tells more; `is_asking`: it has the form.
     """
 
     tone: str
@@ -31,6 +31,8 @@ class Note:
     at: datetime | None = None
     seq: int | None = None
     state_seq: int | None = None
+    is_waiting: bool = False
+    is_asking: bool = False
 
 
 def notes_of(run: Run, system: SystemStatus, last_try: Attempt | None) -> list[Note]:
@@ -133,11 +135,18 @@ def _sleeping(run: Run, system: SystemStatus, last_try: Attempt | None) -> Itera
 def _waiting(run: Run, system: SystemStatus, last_try: Attempt | None) -> Iterator[Note]:
     if run.status in (S.WAITING, S.AWAITING_APPROVAL) and (run.waiting_on or {}).get("kind") != "unknown":
         told = text.line((run.waiting_on or {}).get("text", ""), 300)
+        is_asking = (run.waiting_on or {}).get("kind") == "person"
         yield Note(
-            "wait",
-            "wait",
-            told or _("It waits."),
+            "need" if is_asking else "wait",
+            "approval" if is_asking else "wait",
+            (_("It asks: %(what)s") if is_asking else _("It waits for: %(what)s")) % {"what": told}
+            if told
+            else _("It waits."),
             _("Nothing runs meanwhile; the run is a row in the database."),
+            _("Its time is over"),
+            run.wake_at,
+            is_waiting=not is_asking,
+            is_asking=is_asking,
         )
 
 
