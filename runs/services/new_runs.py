@@ -1,0 +1,151 @@
+"""New runs, checked and built, before they are inserted: by whoever starts one, a batch of them, or children."""
+
+import logging
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from agentops.common.canonical import NotJsonError, clean_json, digest
+from agentops.common.conf import conf
+from agentops.common.errors import ConflictError, InvalidInputError
+from agentops.common.ids import new_id
+from agentops.common.types import JsonValue
+from runs.checkpoints.codec import encode_capped
+from runs.checkpoints.store import genesis
+from runs.engine.errors import ProgramError
+from runs.engine.program import Program
+from runs.models import AgentVersion, Run
+from runs.programs import get_program
+from runs.services.callback_url import check_callback_url
+
+MAX_KEY_CHARACTERS = 200
+MAX_TITLE_CHARACTERS = 300
+MAX_TAGS = 20
+MAX_TAG_CHARACTERS = 100
+PRIORITIES = range(-100, 101)
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class StartRequest:
+    """What makes two requests the same one (PROTOCOL 28)."""
+
+    agent: str
+    input: JsonValue
+    version: int | None
+    priority: int
+    tags: list[str]
+    batch_id: str
+    title: str | None
+    deadline: str | None
+    callback_url: str | None
+
+    def digest(self) -> bytes:
+        """Return the digest; members that came later count when they are given, so that older keys stay good."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return digest({name: value for name, value in values.items() if name != "callback_url" or value})
+
+
+def check_request(request: StartRequest, idempotency_key: str | None = None) -> None:
+    """Accept what stands beside the input.
+
+    Raises: InvalidInputError with a pointer.
+    """
+    if request.priority not in PRIORITIES:
+        raise misfit("/priority", f"must be between {PRIORITIES.start} and {PRIORITIES.stop - 1}")
+    if len(request.tags) > MAX_TAGS:
+        raise misfit("/tags", f"at most {MAX_TAGS} tags")
+    for index, tag in enumerate(request.tags):
+        check_text(f"/tags/{index}", tag, MAX_TAG_CHARACTERS)
+    if request.batch_id:
+        check_text("/batch_id", request.batch_id, MAX_TAG_CHARACTERS)
+    if request.title is not None:
+        check_text("/title", request.title, MAX_TITLE_CHARACTERS)
+    if idempotency_key is not None:
+        check_text("/idempotency_key", idempotency_key, MAX_KEY_CHARACTERS)
+    if request.callback_url is not None:
+        check_callback_url(request.callback_url)
+
+
+def built_run(
+    *,
+    team_id: UUID,
+    created_by: str,
+    version: AgentVersion,
+    request: StartRequest,
+    deadline: datetime | None = None,
+    key: str | None = None,
+) -> Run:
+    """Return the run that the request asks for, not yet inserted.
+
+    Raises: ConflictError when the agent's code is not installed here; TooLargeError for the input.
+    """
+    program = _program_of(version)
+    encoded = encode_capped(request.input, max_bytes=conf().input_max_bytes, what="the input")
+    run_id = new_id()
+    return Run(
+        id=run_id,
+        root_id=run_id,
+        team_id=team_id,
+        agent=version.agent,
+        agent_version=version,
+        title=request.title or _title(program, request.input),
+        tags=request.tags,
+        batch_id=request.batch_id,
+        queue=version.agent.queue,
+        priority=request.priority,
+        deadline_at=deadline,
+        callback_url=request.callback_url,
+        node=program.start_node,
+        input=encoded.body,
+        input_codec=encoded.codec,
+        head_hash=genesis(team_id, run_id, encoded),
+        idempotency_key=key,
+        created_by=created_by[:200],
+        request_hash=request.digest(),
+    )
+
+
+def _program_of(version: AgentVersion) -> type[Program]:
+    try:
+        return get_program(version.program, version.program_version)
+    except ProgramError as error:
+        raise ConflictError(
+            f"the code of agent {version.agent.slug!r} is not installed on this server: {error}"
+        ) from error
+
+
+def _title(program: type[Program], state: JsonValue) -> str:
+    """Return what the program calls the run; an author's mistake there must not stop the start."""
+    try:
+        title = str(program().title_of(state))
+    except Exception:
+        logger.exception("title_of of program %s failed", program.name)
+        title = program.title
+    cleaned = str(clean_json(title)).strip()
+    return (cleaned or program.name)[:MAX_TITLE_CHARACTERS]
+
+
+def cleaned_input(value: Any, *, pointer: str = "") -> JsonValue:
+    """Return the input as JSON that can be stored; `pointer` is where it stands in the request.
+
+    Raises: InvalidInputError
+    """
+    try:
+        return clean_json(value)
+    except NotJsonError as error:
+        raise misfit(pointer + error.pointer, error.reason, what="the input") from error
+
+
+def check_text(pointer: str, text: str, max_characters: int) -> None:
+    if clean_json(text) != text:
+        raise misfit(pointer, "holds characters that cannot be stored (NUL or lone surrogates)")
+    if not 1 <= len(text) <= max_characters:
+        raise misfit(pointer, f"must have 1 to {max_characters} characters, it has {len(text):,}")
+
+
+def misfit(pointer: str, message: str, *, what: str = "the request") -> InvalidInputError:
+    errors = [{"pointer": pointer, "message": message}]
+    return InvalidInputError(f"{what} does not fit at {pointer or 'its top level'}: {message}", errors=errors)
