@@ -31,15 +31,20 @@ class ForkIn(_In):
     state_patch: list[dict[str, Any]] | None = Field(
         None, description="RFC 6902 operations on the state; it must fit the program's schema afterwards."
     )
-    input: Any = Field(None, description="A new input; its values take the place of the old input's in the state.")
+    input: Any = Field(
+        None, description="A new input; its values take the place of the old input's in the state."
+    )
     outputs: dict[OutputSeq, Any] | None = Field(
-        None, description="What actions should have returned, by their seq.", json_schema_extra={"maxProperties": 100}
+        None,
+        description="What actions should have returned, by their seq.",
+        json_schema_extra={"maxProperties": 100},
     )
     version: Annotated[int, Field(strict=True)] | None = Field(
         None, description="Number of a version of the same agent; the parent's when left out."
     )
     keep_signals: bool = Field(
-        default=False, description="Give it the signals that the parent used behind that place, or not at all."
+        default=False,
+        description="Give it the signals that the parent used behind that place, or not at all.",
     )
     model: NotYet = None
     instructions: NotYet = None

@@ -1,7 +1,11 @@
 """Which steps a branch is made of: its own, and those of the branches that it grew out of, up to where it left them."""
 
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from uuid import UUID
+
+from django.db.models import Q
 
 from runs.models import Branch, Run, Step
 
@@ -17,6 +21,10 @@ class Lineage:
     @property
     def branch(self) -> int:
         return self.stretches[-1][0]
+
+    def where(self, column: str) -> Q:
+        """Return the condition that a step belongs to the branch, where `column` holds the seq of its node."""
+        return reduce(or_, (Q(branch=number, **{f"{column}__lte": upto}) for number, upto in self.stretches))
 
     def holds(self, branch: int, node_seq: int) -> bool:
         """Return whether the node, and with it its actions, belongs to the branch."""

@@ -106,8 +106,9 @@ def _inside(run: Run, seq: int, node_seq: int, branch: int, ordinal: int) -> Poi
 
 
 def _behind(run: Run, seq: int, branch: int) -> Point:
-    node, node_seq = _next_node(run, seq)
-    return Point(seq, seq, node, node_seq, 0, _onward(run, branch, seq))
+    onward = _onward(run, branch, seq)
+    node, node_seq = _next_node(run, seq, onward)
+    return Point(seq, seq, node, node_seq, 0, onward)
 
 
 def _onward(run: Run, branch: int, node_seq: int) -> Lineage:
@@ -134,25 +135,17 @@ def _node_at(run: Run, node_seq: int) -> tuple[str, int]:
     return left.left_node, left.left_head_seq
 
 
-def _next_node(run: Run, seq: int) -> tuple[str, int | None]:
+def _next_node(run: Run, seq: int, onward: Lineage) -> tuple[str, int]:
     """Return which node came after a checkpoint, and its step."""
-    after = Checkpoint.objects.filter(run_id=run.pk, parent_seq=seq, kind="d").order_by("seq")
-    child = after.values_list("seq", flat=True).first()
-    name = (
-        Step.objects.filter(run_id=run.pk, seq=child).values_list("name", flat=True).first()
-        if child
-        else None
-    )
-    if child is not None and name is not None:
-        return name, child
-    if run.head_seq == seq and run.node_seq > seq:
+    nodes = Step.objects.filter(onward.where("seq"), run_id=run.pk, depth=0, seq__gt=seq).order_by("seq")
+    found: tuple[str, int] | None = nodes.values_list("name", "seq").first()
+    if found is not None:
+        return found
+    if run.head_seq == seq and run.node_seq > seq and onward.branch == run.branch:
         return run.node, run.node_seq
     left = Branch.objects.filter(run_id=run.pk, left_head_seq=seq, left_node_seq__gt=seq).first()
-    if left is not None:
+    if left is not None and left.left_node_seq is not None:
         return left.left_node, left.left_node_seq
-    begun = Branch.objects.filter(run_id=run.pk, checkpoint_seq=seq, from_run_id=None).first()
-    if begun is not None:
-        return begun.node, begun.first_seq
     told = f"run {run.pk} ended with step {seq}, so nothing comes after it; choose an earlier one"
     raise InvalidInputError(told, errors=[{"pointer": "/seq", "message": "nothing comes after it"}])
 
