@@ -1,6 +1,5 @@
 """The inspector: one step with all that is known of it, the most telling first."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,6 +8,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from runs.checkpoints.align import fingerprint
 from runs.engine.states import TERMINAL, RunStatus
 from runs.models import Attempt, LogLine, Run, Step
 from runs.presenters import json_tree, status, text, times
@@ -128,7 +128,7 @@ def now_inspector(
 
 def value_of(source: str, value: Any) -> Value:
     """Return the preview of a value; `source` is what its parts are fetched by."""
-    n_bytes = len(json.dumps(value, ensure_ascii=False).encode())
+    n_bytes = len(fingerprint(value))
     tokens = json_tree.preview(value)
     is_cut = n_bytes > PREVIEW_BYTES and any(token.kind in ("lazy", "cut", "more") for token in tokens)
     return Value(source, text.size(n_bytes), tokens, is_cut)

@@ -118,14 +118,14 @@ def _leaf(value: Any, limits: Limits, pointer: str, key: str) -> Token:
     if isinstance(value, str):
         if len(value) > limits.characters:
             return Token(
-                "cut", key, text.visible(value[: limits.characters]) + "…", "v-str", f"{pointer}", len(value)
+                "cut", key, text.visible(value[: limits.characters]) + "…", "v-str", pointer, len(value)
             )
-        return Token("leaf", key, text.visible(value), "v-str")
+        return Token("leaf", key, text.visible(value), "v-str", pointer)
     if isinstance(value, bool) or value is None:
-        return Token("leaf", key, {True: "true", False: "false", None: "null"}[value], "v-word")
+        return Token("leaf", key, {True: "true", False: "false", None: "null"}[value], "v-word", pointer)
     if isinstance(value, dict | list):
-        return Token("leaf", key, "{}" if isinstance(value, dict) else "[]", "size")
-    return Token("leaf", key, str(value), "v-num")
+        return Token("leaf", key, "{}" if isinstance(value, dict) else "[]", "size", pointer)
+    return Token("leaf", key, str(value), "v-num", pointer)
 
 
 def _size(value: Any) -> str:

@@ -8,6 +8,7 @@ from django.db.models import F, Func, IntegerField
 
 from agentops.accounts.roles import Actor
 from agentops.common.errors import BadRequestError, NotFoundError
+from runs.checkpoints.blame import Blame, blame
 from runs.checkpoints.chain import IntegrityError
 from runs.checkpoints.store import Rebuilt, rebuild
 from runs.models import Checkpoint, Run, Step
@@ -84,6 +85,19 @@ def checkpoint_at_for(actor: Actor, run_id: UUID, seq: int) -> Rebuilt:
         f"step {seq} of run {run_id} left no checkpoint; the nearest before it is {built.seq}",
         nearest=built.seq,
     )
+
+
+def blame_for(actor: Actor, run_id: UUID, built: Rebuilt, pointer: str, *, limit: int = 6) -> Blame:
+    """Return the last steps that wrote what stands at `pointer` in a state that state_at_for gave.
+
+    Raises:
+        NotFoundError: nothing stands there.
+        IntegrityError: stored bytes are not what was written.
+    """
+    try:
+        return blame(_run(actor, run_id), built, pointer, limit=limit)
+    except KeyError:
+        raise NotFoundError(f"nothing stands at {pointer!r} after step {built.seq}", seq=built.seq) from None
 
 
 def place_of(text: str) -> tuple[UUID | None, int]:

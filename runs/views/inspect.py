@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 
 from agentops.accounts.roles import Actor
 from agentops.common.errors import NotFoundError
@@ -77,14 +78,17 @@ def json_part(request: HttpRequest, actor: Actor, run_id: UUID) -> HttpResponse:
     if pointer or first:
         parts = parts[1:-1] if parts and parts[0].kind == "open" else parts
     context = {"tokens": parts, "of": source, "run_id": run_id}
+    if "pick" in request.GET and source.startswith("state:"):
+        context["pick"] = f"{reverse('runs:state', args=[run_id])}?seq={source.partition(':')[2]}&at="
     return respond(request, "components/json.html", context)
 
 
 @room
 def json_file(request: HttpRequest, actor: Actor, run_id: UUID) -> HttpResponse:
-    """A whole JSON value as a file."""
+    """A whole JSON value, or what stands `at` a place of it, as a file."""
     source = request.GET.get("of", "")
-    body = json.dumps(_value(actor, run_id, source), ensure_ascii=False, indent=2)
+    value = _at(_value(actor, run_id, source), request.GET.get("at", ""))
+    body = json.dumps(value, ensure_ascii=False, indent=2)
     name = f"{run_id}-{source.replace(':', '-')}.json"
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-cache"}
     return HttpResponse(body, content_type="application/json", headers=headers)

@@ -1,4 +1,4 @@
-"""The other tabs of a run: its log, its state at a checkpoint, its output."""
+"""The other tabs of a run: its log, its output."""
 
 from typing import Any
 from uuid import UUID
@@ -6,14 +6,9 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse
 
 from agentops.accounts.roles import Actor
-from runs.checkpoints.chain import IntegrityError
-from runs.presenters import json_tree
 from runs.presenters.inspector import value_of
-from runs.presenters.json_tree import Limits
 from runs.presenters.report import report_of
-from runs.selectors.checkpoints import state_at_for
 from runs.selectors.console.run import (
-    checkpoints_around,
     input_for,
     log_levels_for,
     log_lines_for,
@@ -63,35 +58,6 @@ def log(request: HttpRequest, actor: Actor, run_id: UUID) -> HttpResponse:
 
 
 @room
-def state(request: HttpRequest, actor: Actor, run_id: UUID) -> HttpResponse:
-    """The state at the checkpoint `seq`, or at the head; checked against the chain."""
-    run = run_for(actor, run_id)
-    seq = _seq(request, run.head_seq)
-    context: dict[str, Any] = {"run": run, "tab": "state", "seq": seq} | head_context(request, actor, run)
-    try:
-        built = state_at_for(actor, run_id, seq)
-    except IntegrityError as error:
-        return respond(
-            request,
-            "runs/state.html",
-            context | {"broken": error, "last_good": error.last_good_seq},
-            regions=HEAD,
-        )
-    before, after = checkpoints_around(actor, run, built.seq)
-    tokens = list(json_tree.tokens(built.state, Limits(json_tree.PAGE_TOKENS, json_tree.PREVIEW_CHARACTERS)))
-    context |= {
-        "built": built,
-        "hash": built.hash.hex(),
-        "value": value_of(f"state:{built.seq}", built.state),
-        "tokens": tokens,
-        "before": before,
-        "after": after,
-        "node": step_names_for(actor, run, {built.seq}).get(built.seq, ""),
-    }
-    return respond(request, "runs/state.html", context, regions=HEAD)
-
-
-@room
 def output(request: HttpRequest, actor: Actor, run_id: UUID) -> HttpResponse:
     """What the run was given and what came of it; a report is shown as one."""
     run = run_for(actor, run_id)
@@ -109,8 +75,3 @@ def _place(text: str) -> tuple[int, int]:
     seq, _dot, n = text.partition(".")
     is_place = seq.isdecimal() and n.isdecimal() and len(text) < 30
     return (int(seq), int(n)) if is_place else (0, -1)
-
-
-def _seq(request: HttpRequest, default: int) -> int:
-    text = request.GET.get("seq", "")
-    return int(text) if text.isdecimal() and len(text) < 19 else default

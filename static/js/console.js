@@ -5,5 +5,6 @@ import "./keys.js";
 import "./rows.js";
 import "./tree.js";
 import "./diff.js";
+import "./state.js";
 import "./ticking.js";
 import "./live.js";

@@ -1,13 +1,16 @@
 """Reads of the run page outside its tree."""
 
+from functools import reduce
+from operator import or_
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count
+from django.db.models import Count, Q
 
 from agentops.accounts.roles import Actor
 from agentops.common.errors import NotFoundError
 from runs.checkpoints.blobs import load
+from runs.checkpoints.lineage import branch_of, lineage
 from runs.models import Attempt, Checkpoint, LogLine, Run, Step
 from runs.selectors.runs import runs_of
 
@@ -61,8 +64,10 @@ def step_names_for(actor: Actor, run: Run, seqs: set[int]) -> dict[int, str]:
 
 
 def checkpoints_around(actor: Actor, run: Run, seq: int) -> tuple[int | None, int | None]:
-    """Return the seqs of the checkpoints before and after `seq`; 0 is the input."""
-    found = Checkpoint.objects.filter(team_id=actor.team_id, run_id=run.pk, branch=run.branch, kind="d")
+    """Return the seqs of the checkpoints before and after `seq` on its branch; 0 is the input."""
+    stretches = lineage(run.pk, branch_of(run, seq)).stretches
+    on_branch = reduce(or_, (Q(branch=branch, seq__lte=upto) for branch, upto in stretches))
+    found = Checkpoint.objects.filter(on_branch, team_id=actor.team_id, run_id=run.pk, kind="d")
     before = found.filter(seq__lt=seq).order_by("-seq").values_list("seq", flat=True).first()
     after = found.filter(seq__gt=seq).order_by("seq").values_list("seq", flat=True).first()
     return (before or 0) if seq > 0 else None, after
