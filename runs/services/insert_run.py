@@ -19,7 +19,7 @@ def insert_run(run: Run) -> bool:
     Transaction: none open, or the caller's, which an error would spoil: check everything before. One statement.
     """
     given = {
-        name: value for name, (field, default) in _columns().items()
+        name: value for name, (field, default) in run_columns().items()
         if (value := getattr(run, field.attname)) != default and not isinstance(value, DatabaseDefault)
     }  # fmt: skip
     values = {name: str(value) if isinstance(value, datetime) else value for name, value in given.items()}
@@ -37,8 +37,8 @@ def insert_run(run: Run) -> bool:
 def _statement(given: tuple[str, ...]) -> str:
     """Return the statement that binds these columns and writes the defaults of all others as they are."""
     values = {
-        name: f"%({name})s" if name in given else _literal(field, default)
-        for name, (field, default) in _columns().items()
+        name: f"%({name})s" if name in given else literal(field, default)
+        for name, (field, default) in run_columns().items()
     }
     return (
         f"INSERT INTO runs_run ({', '.join(values)}) VALUES ({', '.join(values.values())})"  # noqa: S608 -- constants
@@ -47,7 +47,7 @@ def _statement(given: tuple[str, ...]) -> str:
 
 
 @lru_cache(maxsize=1)
-def _columns() -> "dict[str, tuple[Field[Any, Any], Any]]":
+def run_columns() -> "dict[str, tuple[Field[Any, Any], Any]]":
     """Return the columns, each with its field and the model's default."""
     blank = Run(id=None)
     fields = Run._meta.concrete_fields  # noqa: SLF001 -- Django's public interface to a model
@@ -57,10 +57,10 @@ def _columns() -> "dict[str, tuple[Field[Any, Any], Any]]":
 @lru_cache(maxsize=1)
 def _database_defaults() -> list[str]:
     """Return the columns whose default the database says."""
-    return [name for name, (_, default) in _columns().items() if isinstance(default, DatabaseDefault)]
+    return [name for name, (_, default) in run_columns().items() if isinstance(default, DatabaseDefault)]
 
 
-def _literal(field: "Field[Any, Any]", default: Any) -> str:
+def literal(field: "Field[Any, Any]", default: Any) -> str:
     if isinstance(default, DatabaseDefault):
         return "DEFAULT"
     return sql.Literal(field.get_db_prep_save(default, connection)).as_string(connection.connection)
