@@ -17,6 +17,7 @@ from runs.api import agents_router, router
 from runs.api_branches import router as branch_router
 from runs.api_callbacks import router as callback_router
 from runs.api_callbacks import secret_router
+from runs.api_schedules import router as schedule_router
 from runs.api_waits import events_router
 from runs.api_waits import router as wait_router
 from runs.schemas import ProblemOut
@@ -83,6 +84,7 @@ api.add_router("/runs", callback_router)
 api.add_router("/callbacks", secret_router)
 api.add_router("/runs", wait_router)
 api.add_router("/events", events_router)
+api.add_router("/schedules", schedule_router)
 api.add_router("/agents", agents_router)
 
 

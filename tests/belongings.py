@@ -9,7 +9,19 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils.regex_helper import normalize
 
 from agentops.accounts.models import ApiToken
-from runs.models import Agent, AgentVersion, Attempt, Callback, CallbackAttempt, LogLine, Run
+from runs.models import (
+    Agent,
+    AgentVersion,
+    Attempt,
+    Callback,
+    CallbackAttempt,
+    LogLine,
+    Run,
+    Schedule,
+    ScheduleFire,
+)
+from runs.services.create_schedule import create_schedule
+from runs.services.schedule_columns import ScheduleSpec
 from runs.services.start_run import start_run
 from tests.personas import World, actor, token
 from tests.runs import drive
@@ -46,10 +58,11 @@ def belongings_of_analytical(world: World) -> Belongings:
     _annotate(failed, mark)
     secret = token(world.ada, world.analytical)
     callback = _told(run, mark)
+    schedule = _scheduled(world, agent, mark)
     values = {
         "run_id": str(run.id), "seq": "2", "slug": agent.slug, "a": "0", "b": "1", "path": f"runs/{run.id}",
         "secret": "used-up-by-nobody", "key": "some-key", "name": "say", "uidb36": "1",
-        "callback_id": str(callback.id), "token_id": str(ApiToken.objects.get(user=world.ada).id), "team_id": str(world.analytical.id),
+        "callback_id": str(callback.id), "schedule_id": str(schedule.id), "token_id": str(ApiToken.objects.get(user=world.ada).id), "team_id": str(world.analytical.id),
     }  # fmt: skip
     values["open_run_id"] = str(_started(world, agent, mark, {}).id)
     ids = [
@@ -58,6 +71,7 @@ def belongings_of_analytical(world: World) -> Belongings:
         run.id.hex,
         str(failed.id),
         failed.id.hex,
+        str(schedule.id),
         str(world.analytical.id),
         secret,
     ]
@@ -96,6 +110,22 @@ def _told(run: Run, mark: str) -> Callback:
         error_code="http_500", answer=f"answer-{mark}",
     )  # fmt: skip
     return callback
+
+
+def _scheduled(world: World, agent: Agent, mark: str) -> Schedule:
+    """Return a schedule with the history of one time."""
+    spec = ScheduleSpec(
+        cron="@daily",
+        input={"note": f"state-{mark}"},
+        title=f"schedule-{mark}",
+        tags=[f"tag-{mark}"],
+        overlap="allow",
+    )
+    schedule, _ = create_schedule(actor=actor(world.ada), agent=agent.slug, spec=spec)
+    ScheduleFire.objects.create(
+        schedule=schedule, team_id=schedule.team_id, fire_at="2026-01-01T00:00:00Z", status="failed", reason=f"reason-{mark}"
+    )  # fmt: skip
+    return schedule
 
 
 def addresses(values: dict[str, str]) -> list[str]:

@@ -16,9 +16,10 @@ def a_schedule(
 ) -> Schedule:
     """Return a schedule of the test program that takes one step, made as people make them."""
     actor = actor or an_actor()
-    return create_schedule(
+    made, _is_new = create_schedule(
         actor=actor, agent=agent, spec=ScheduleSpec(cron=cron, **{"input": {"n": 1}, **spec})
     )
+    return made
 
 
 def an_actor() -> Actor:

@@ -9,6 +9,7 @@ AgentOpsError
 ├── InvalidInputError
 │   └── TooLargeError
 ├── ConflictError
+│   ├── PreconditionFailedError
 │   ├── IllegalMoveError
 │   └── IdempotencyConflictError
 ├── NotAllowedError
@@ -70,6 +71,12 @@ class TooLargeError(InvalidInputError):
 
 class ConflictError(AgentOpsError):
     code, http_status, title = "conflict", 409, "It changed meanwhile"
+
+
+class PreconditionFailedError(ConflictError):
+    """`If-Match` names a version that has passed; `data` has the current one."""
+
+    code, http_status, title = "precondition_failed", 412, "It changed meanwhile"
 
 
 class IllegalMoveError(ConflictError):

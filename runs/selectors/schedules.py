@@ -94,8 +94,15 @@ def fires_for(
 def upcoming(
     table: Timetable, n_times: int = SHOWN_TIMES, *, after: datetime | None = None
 ) -> list[datetime]:
-    """Return the next times behind `after`, by default behind the present instant of the database's clock."""
-    return table.upcoming(after or database_now(), n_times)
+    """Return the next times behind `after`, by default behind the present instant of the database's clock.
+
+    Raises: InvalidInputError for an instant at the end of all calendars.
+    """
+    try:
+        return table.upcoming(after or database_now(), n_times)
+    except (OverflowError, ValueError) as error:
+        told = "lies too far from now"
+        raise InvalidInputError(f"after: {told}", errors=[{"pointer": "/after", "message": told}]) from error
 
 
 def upcoming_of(schedule: Schedule, n_times: int = SHOWN_TIMES) -> list[datetime]:

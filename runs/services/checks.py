@@ -7,6 +7,7 @@ from agentops.common.canonical import NotJsonError, clean_json
 from agentops.common.errors import InvalidInputError
 from agentops.common.types import JsonValue
 
+MAX_KEY_CHARACTERS = 200
 MAX_TAGS = 20
 MAX_TAG_CHARACTERS = 100
 PRIORITIES = range(-100, 101)

@@ -1,13 +1,20 @@
 """Make a schedule."""
 
+from dataclasses import asdict
+
 from agentops.accounts.roles import Actor, Scope
+from agentops.common.canonical import digest
+from agentops.common.errors import IdempotencyConflictError
 from runs.models import Schedule
 from runs.selectors.schedules import schedule_for
+from runs.services.checks import MAX_KEY_CHARACTERS, check_text, cleaned
 from runs.services.schedule_columns import ScheduleSpec, columns_of
 
 
-def create_schedule(*, actor: Actor, agent: str, spec: ScheduleSpec) -> Schedule:
-    """Return a new schedule, whose first time is the next one from now.
+def create_schedule(
+    *, actor: Actor, agent: str, spec: ScheduleSpec, idempotency_key: str | None = None
+) -> tuple[Schedule, bool]:
+    """Return a schedule whose first time is the next one from now, and whether this call has made it.
 
     Args:
         actor: whose team's; needs the scope `run`.
@@ -16,12 +23,33 @@ def create_schedule(*, actor: Actor, agent: str, spec: ScheduleSpec) -> Schedule
             fit the schema of `agent_version`, or of the version that is published at each time. `fire_at_property`
             names a property of the input that gets the time. `missed` and `overlap` are rules of
             runs.engine.schedules; `title`, `tags` and `priority` go to each run.
+        idempotency_key: a second call with this key of the team returns the first one's schedule.
 
-    Raises: NotAllowedError; NotFoundError; InvalidInputError with pointers; TooLargeError.
+    Raises: NotAllowedError; NotFoundError; InvalidInputError with pointers; TooLargeError; IdempotencyConflictError
+        when the key was used with another request.
     """
     actor.require(Scope.RUN)
+    columns = columns_of(actor, agent, spec)
     who = actor.name[:200]
-    made = Schedule.objects.create(
-        team_id=actor.team_id, created_by=who, updated_by=who, **columns_of(actor, agent, spec)
-    )
-    return schedule_for(actor, made.id)
+    row = Schedule(
+        team_id=actor.team_id, created_by=who, updated_by=who, idempotency_key=idempotency_key,
+        request_hash=_hash(agent, spec), **columns,
+    )  # fmt: skip
+    if idempotency_key is None:
+        row.save(force_insert=True)
+        return schedule_for(actor, row.id), True
+    check_text("/idempotency_key", idempotency_key, MAX_KEY_CHARACTERS)
+    Schedule.objects.bulk_create([row], ignore_conflicts=True)
+    stored = Schedule.objects.get(team_id=actor.team_id, idempotency_key=idempotency_key)
+    if bytes(stored.request_hash or b"") != row.request_hash:
+        raise IdempotencyConflictError(
+            f"the idempotency key {idempotency_key!r} already made schedule {stored.id} with another request; "
+            "send the same request again, or another key",
+            schedule_id=str(stored.id),
+        )
+    return schedule_for(actor, stored.id), stored.id == row.id
+
+
+def _hash(agent: str, spec: ScheduleSpec) -> bytes:
+    request = asdict(spec) | {"agent": agent, "tags": list(spec.tags)}
+    return digest(cleaned(request, what="the request"))

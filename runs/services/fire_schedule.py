@@ -8,9 +8,8 @@ from agentops.accounts.roles import Actor, Scope
 from runs.engine.schedules import FireStatus
 from runs.models import ScheduleFire
 from runs.selectors.schedules import schedule_for
-from runs.services.checks import check_text
+from runs.services.checks import MAX_KEY_CHARACTERS, check_text
 from runs.services.settle_fire import settle_next
-from runs.services.start_run import MAX_KEY_CHARACTERS
 
 
 def fire_schedule(

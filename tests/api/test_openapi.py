@@ -45,6 +45,12 @@ def test_it_lists_the_calls_that_work(document: dict[str, Any]) -> None:
         ("post", "/api/v1/runs/{run_id}/steps/{seq}/answer"),
         ("post", "/api/v1/runs/{run_id}/wake"),
         ("post", "/api/v1/runs/{run_id}/cancel-wait"),
+        ("get", "/api/v1/schedules"),
+        ("post", "/api/v1/schedules"),
+        ("post", "/api/v1/schedules/preview"),
+        *((method, "/api/v1/schedules/{schedule_id}") for method in ("get", "patch", "delete")),
+        ("post", "/api/v1/schedules/{schedule_id}/fire"),
+        ("get", "/api/v1/schedules/{schedule_id}/fires"),
         ("get", "/api/v1/agents"),
         ("get", "/api/v1/agents/{slug}"),
     }
