@@ -7,7 +7,7 @@ SEED ?= $(shell date +%s)
 .PHONY: help up demo test chaos check lint bench lock clean setup setup-dev
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 up: setup ## Set up and start the whole product; Ctrl-C stops it (PORT, HOST, WORKERS, DEMO=0, …)
 	@exec $(PY) manage.py up
@@ -31,8 +31,12 @@ lint: setup-dev ## The part of `check` that needs no test
 	@.venv/bin/lint-imports
 	@DJANGO_SETTINGS_MODULE=tests.settings $(PY) manage.py makemigrations --check --dry-run
 
-bench: setup-dev ## Run the benchmarks: one JSON line a measurement
+bench: setup-dev ## Run the benchmarks beside the peers (ARGS="w1 --repeat 1", --product-only, --save)
 	@$(PY) -m benchmarks $(ARGS)
+
+bench-peers: ## Install the peers of the benchmarks into an environment of their own
+	@$(PY) -m venv benchmarks/peers/.venv
+	@benchmarks/peers/.venv/bin/python -m pip install -qq --disable-pip-version-check --no-input --require-hashes --no-deps -r benchmarks/peers/requirements.txt
 
 lock: setup-dev ## Choose package versions anew and write requirements/*.txt, with hashes and without addresses
 	@sh tools/lock

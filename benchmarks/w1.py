@@ -1,0 +1,91 @@
+"""W1 on the product: one run of 1,000 steps, each of which adds 1.5 KB to its state; `python -m benchmarks.w1`."""
+
+import argparse
+import json
+import os
+import statistics
+import time
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from benchmarks import database, workload
+from benchmarks.durable import Workers
+from benchmarks.figures import emit, milliseconds, percentile
+from benchmarks.product import DATABASE, PACKAGES, Product
+
+N_WARM = 60
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--steps", type=int, default=1000)
+    given = parser.parse_args()
+    os.environ["BENCH_STEPS"] = str(given.steps)
+    product = Product("bench-appends")
+    product.set_up()
+    try:
+        figures = measure(product, given.steps)
+    finally:
+        product.tear_down()
+    emit(f"W1 n={given.steps}", product.name, figures, PACKAGES)
+
+
+def measure(product: Product, n: int) -> dict[str, tuple[float | None, str]]:
+    with Workers(product, "rate") as workers:
+        _finished(product, workers, N_WARM)
+        before = database.disk_bytes(DATABASE)
+        with database.connect(DATABASE) as connection:
+            written = database.wal_bytes(connection)
+            began = time.time()
+            run = _finished(product, workers, n)
+            written = database.wal_bytes(connection) - written
+        entries = _entries(workers)[-(n + 1) :]
+    grown = database.disk_bytes(DATABASE) - before
+    latencies = [later - earlier for earlier, later in pairwise(entries)]
+    return {
+        "commits": (round(n / (entries[-1] - began), 1), "1/s"),
+        **milliseconds(latencies),
+        "growth": (round(grown / 1e6, 3), "MB"),
+        "wal": (round(written / 1e6, 3), "MB"),
+        **rebuilding(run.pk, n),
+    }
+
+
+def rebuilding(run_id: Any, n: int) -> dict[str, tuple[float | None, str]]:
+    """Rebuild the state after each step, each compared with the true one."""
+    from runs.checkpoints.store import rebuild
+    from runs.models import Run
+
+    run, taken = Run.objects.get(pk=run_id), {}
+    rebuild(run)
+    for seq, truth in enumerate(workload.states(n), 1):
+        began = time.perf_counter()
+        state = rebuild(run, seq).state
+        taken[seq] = time.perf_counter() - began
+        assert state == {"n": n, **truth}, f"step {seq} was not rebuilt as it was"
+    return {
+        "rebuild_p50": (round(statistics.median(taken.values()) * 1e3, 2), "ms"),
+        "rebuild_p99": (round(percentile(list(taken.values()), 99) * 1e3, 2), "ms"),
+        "rebuild_worst": (round(max(taken.values()) * 1e3, 2), "ms"),
+        "rebuild_middle": (round(taken[n // 2] * 1e3, 2), "ms"),
+        "rebuild_last": (round(taken[n] * 1e3, 2), "ms"),
+    }
+
+
+def _finished(product: Product, workers: Workers, n: int) -> Any:
+    """Start a run of `n` steps and return it when it has succeeded."""
+    from runs.models import Run
+
+    run = product.start({"n": n, **workload.initial()})
+    workers.wait(lambda: Run.objects.filter(pk=run.pk, status="succeeded").exists(), pause=0.05)
+    return run
+
+
+def _entries(workers: Workers) -> list[float]:
+    found = (Path(workers.folder) / "entries").read_text().splitlines()
+    return json.loads(found[-1])
+
+
+if __name__ == "__main__":
+    main()

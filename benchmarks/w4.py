@@ -1,0 +1,26 @@
+"""W4 on the product: `python -m benchmarks.w4`."""
+
+from collections.abc import Sequence
+
+from benchmarks.product import Product
+from benchmarks.sleepers import Sleeper, main
+
+
+class SleepingProduct(Product, Sleeper):
+    """Runs that return `Sleep`."""
+
+    def put_to_sleep(self, workflows: Sequence[str], due: float) -> None:
+        for workflow in workflows:
+            self.start({"workflow": workflow, "until": due})
+
+    def submit(self, workflows: Sequence[str]) -> None:
+        Sleeper.submit(self, workflows)
+
+    def n_asleep(self) -> int:
+        from runs.models import Run
+
+        return Run.objects.filter(status="sleeping").count()
+
+
+if __name__ == "__main__":
+    main(SleepingProduct("bench-sleeps"), __doc__ or "")
