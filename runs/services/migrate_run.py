@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from agentops.accounts.roles import Actor
+from agentops.accounts.roles import Actor, Scope
 from agentops.common.errors import InvalidInputError
 from runs.engine.errors import ProgramError
 from runs.engine.states import Move
@@ -31,6 +31,7 @@ def migrate_run(*, actor: Actor, run_id: UUID, version: int | None = None, reaso
         IllegalMoveError when the run is not paused.
     Locks: the run row. Transaction: opens one, of one statement.
     """
+    actor.require(Scope.RUN)
     run = run_for(actor, run_id)
     wanted = version_for(actor, run.agent.slug, version)
     nodes = _nodes(wanted)

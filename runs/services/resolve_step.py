@@ -101,7 +101,14 @@ def _settle(run: Run, step: Step, outcome: Answer, value: JsonValue, who: str) -
     Step.objects.filter(run_id=run.pk, seq=step.seq).update(
         status=status, error_code=code, ended_at=Now(), attempts=step.attempts + 1, token=new_token()
     )
-    Intent.objects.filter(run_id=run.pk, seq=step.seq).update(settled_at=Now(), evidence={"answered_by": who})
+    _settle_intent(step, who)
+
+
+def _settle_intent(step: Step, who: str) -> None:
+    """Note who answered, beside what a late worker reported."""
+    found = Intent.objects.filter(run_id=step.run_id, seq=step.seq)
+    for told in found.select_for_update().values_list("evidence", flat=True):
+        found.update(settled_at=Now(), evidence={**(told or {}), "answered_by": who})
 
 
 def _queue(run: Run) -> None:

@@ -146,6 +146,13 @@ def test_a_late_outcome_is_kept_as_evidence() -> None:
     assert intent.evidence == {"status": "succeeded", "output": {"applied": True}, "error": None}
 
 
+def test_an_answer_stands_beside_the_late_outcome() -> None:
+    run, late = an_unknown_run(), {"status": "succeeded", "output": {"id": 7}, "error": None}
+    Intent.objects.filter(run=run).update(evidence=late)
+    resolve(run, "did_not_run")
+    assert Intent.objects.get(run=run).evidence == late | {"answered_by": "Ada: looked"}
+
+
 def calls(*named: tuple[str, dict[str, Any]]) -> list[dict[str, Any]]:
     return [{"tool": name, "args": args} for name, args in named]
 
