@@ -16,6 +16,7 @@ from runs.engine.journal import Execute, NodeJournal, Recorded, idempotency_key
 from runs.engine.program import Program
 from runs.engine.tools import ToolCall
 from runs.engine.updates import apply_delta
+from runs.journal.waits import is_wait
 from runs.tools.registry import get_tool
 
 TEAM_ID = UUID(int=1)
@@ -24,13 +25,17 @@ MAX_ACTIONS = 1000
 
 @dataclass
 class InMemoryShell:
-    """A Shell that keeps everything in memory and does not wait: pauses are only noted, in `waits`."""
+    """A Shell that keeps everything in memory and does not wait: pauses are only noted, in `waits`.
+
+    What runs wait for comes from `deliveries`; when that is empty, their time is over.
+    """
 
     run_id: UUID = field(default_factory=new_id)
     time: str = "2026-01-31T12:00:00Z"
     node_seq: int = 0
     calls: list[tuple[str, JsonObject]] = field(default_factory=list)
     waits: list[float] = field(default_factory=list)
+    deliveries: list[JsonObject] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     logs: list[str] = field(default_factory=list)
@@ -41,6 +46,10 @@ class InMemoryShell:
         return [self._perform(action) for action in actions]
 
     def _perform(self, action: Execute) -> Recorded:
+        if is_wait(action.request):
+            fired = self.deliveries[:1]
+            del self.deliveries[:1]
+            return _recorded(action, 1, {"fired": fired, "timed_out": not fired}, None)
         if action.request.kind == "wait":
             self.waits.append(float(str(action.request.args["seconds"])))
             return _recorded(action, 1, None, None)

@@ -123,7 +123,7 @@ def test_every_status_stands_with_the_moves_of_a_worker_that_leave_it(status: Ru
     row = in_table(status, HEALTH)
     assert row
     told = {word.strip() for word in row.split("|")[3].split(",")} - {"–"}
-    by_person = {"pause", "cancel", "kill", "expire"}
+    by_person = {"pause", "cancel", "kill", "expire", "rewind"}
     assert told == {move.value for move, (origins, _) in MOVES.items() if status in origins} - by_person
 
 
@@ -288,6 +288,20 @@ def test_the_agent_of_the_guide_ends_with_a_reason_where_there_are_no_books(
     for path in books.glob("invoice-*"):
         path.unlink()
     assert run_program(dunning, {"folder": str(books)}, InMemoryShell()).output == {"reminded": 0}
+
+
+def test_the_agent_of_the_guide_to_waiting_asks_waits_and_ends(module_of: Any) -> None:
+    order: type[Program] = module_of("docs/how-to/wait-for-things.md").Order
+    invoice = {"invoice": "A-1", "amount": 7}
+
+    def ended(*deliveries: Any) -> Any:
+        return run_program(order, dict(invoice), InMemoryShell(deliveries=list(deliveries))).output
+
+    yes = {"type": "edit", "args": {"amount": 6}, "by": "Ada", "message": ""}
+    assert ended(yes, {"kind": "event", "at": "today"}) == {"paid": True, "at": "today"}
+    assert ended(yes, {"kind": "signal", "payload": "enough"}) == {"paid": False, "why": "enough"}
+    assert ended(yes) == {"paid": False, "why": "nothing came in two days"}
+    assert ended({"type": "reject", "by": "Ada", "message": "too much"}) == {"paid": False, "why": "too much"}
 
 
 def test_the_guide_knows_every_name_that_an_author_may_import() -> None:
