@@ -18,6 +18,7 @@ from runs.api_branches import router as branch_router
 from runs.api_callbacks import router as callback_router
 from runs.api_callbacks import secret_router
 from runs.api_schedules import router as schedule_router
+from runs.api_stream import router as stream_router
 from runs.api_waits import events_router
 from runs.api_waits import router as wait_router
 from runs.schemas import ProblemOut
@@ -80,6 +81,7 @@ for kind in (Exception, HttpError, ValidationError, Http404):
     api.add_exception_handler(kind, problems.handle)
 api.add_router("/runs", router)
 api.add_router("/runs", branch_router)
+api.add_router("/runs", stream_router)
 api.add_router("/runs", callback_router)
 api.add_router("/callbacks", secret_router)
 api.add_router("/runs", wait_router)

@@ -1,5 +1,6 @@
 """The actor behind a session or a token: always one person in one team, with what their role allows now."""
 
+from dataclasses import replace
 from uuid import UUID
 
 from django.db.models import F, Q
@@ -88,9 +89,24 @@ def actor_of_secret(secret: str) -> Actor | None:
 
     None when the token is unknown, revoked or expired, or its owner is no longer active or in its team.
     """
+    return _actor_of_token(Q(secret_hash=secret_hash(secret)))
+
+
+def actor_again(actor: Actor) -> Actor | None:
+    """Return the actor with what they may do in their team now; None when their token, account or membership is gone."""
+    if actor.token_id is not None:
+        return _actor_of_token(Q(id=actor.token_id))
+    if actor.user_id is None:
+        return None
+    found = Membership.objects.filter(team_id=actor.team_id, user_id=actor.user_id, user__is_active=True)
+    membership = found.first()
+    return replace(actor, scopes=ROLE_SCOPES[Role(membership.role)]) if membership else None
+
+
+def _actor_of_token(condition: Q) -> Actor | None:
     found = ApiToken.objects.filter(
         Q(expires_at__isnull=True) | Q(expires_at__gt=Now()),
-        secret_hash=secret_hash(secret),
+        condition,
         revoked_at__isnull=True,
         user__is_active=True,
         user__memberships__team_id=F("team_id"),

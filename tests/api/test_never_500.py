@@ -32,6 +32,7 @@ members = st.sampled_from(
         "batch_id",
         "title",
         "deadline",
+        "callback_url",
         "budget",
         "x",
     ]
@@ -40,10 +41,13 @@ paths = st.sampled_from(
     [
         "/api/v1/runs", "/api/v1/agents", "/api/v1/agents/{}", "/api/v1/runs/{}", "/api/v1/runs/{id}",
         "/api/v1/runs/{id}/steps", "/api/v1/runs/{id}/steps/{}", "/api/v1/runs/{id}/checkpoints",
-        "/api/v1/runs/{id}/checkpoints/{}", "/api/v1/runs/{id}/diff", "/api/v1/runs/{id}/output", "/api/v1/{}",
+        "/api/v1/runs/{id}/checkpoints/{}", "/api/v1/runs/{id}/diff", "/api/v1/runs/{id}/output", "/api/v1/runs/{id}/stream",
+        "/api/v1/runs/{id}/callbacks", "/api/v1/{}",
     ]
 )  # fmt: skip
-parameters = st.sampled_from(["q", "cursor", "limit", "status", "agent", "after", "depth", "a", "b", "zz"])
+parameters = st.sampled_from(
+    ["q", "cursor", "limit", "status", "agent", "after", "depth", "a", "b", "last_event_id", "zz"]
+)
 
 
 @pytest.fixture

@@ -34,6 +34,7 @@ def test_it_lists_the_calls_that_work(document: dict[str, Any]) -> None:
             ("post", f"/api/v1/runs/{{run_id}}/{verb}")
             for verb in ("pause", "resume", "cancel", "kill", "retry", "migrate")
         ),
+        ("get", "/api/v1/runs/{run_id}/stream"),
         ("get", "/api/v1/runs/{run_id}/callbacks"),
         ("post", "/api/v1/runs/{run_id}/callbacks/{callback_id}/send"),
         ("get", "/api/v1/callbacks/secret"),
