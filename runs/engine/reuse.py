@@ -88,7 +88,7 @@ class Reuses:
         self._asked = set(asked)
         self._taken: dict[int, Reusable] = {}
         self._left: dict[tuple[str, bytes], deque[Reusable]] = defaultdict(deque)
-        self._of_tool: dict[str, set[int]] = defaultdict(set)
+        self._of_tool: dict[str, dict[int, str]] = defaultdict(dict)
         for row in rows:
             self._place(row)
 
@@ -97,8 +97,7 @@ class Reuses:
             self._taken[row.taken_seq] = row
             return
         self._left[row.tool, row.request_hash].append(row)
-        if row.status in (SUCCEEDED, UNKNOWN, FAILED):
-            self._of_tool[row.tool].add(row.n)  # may have happened, and was not asked for again
+        self._of_tool[row.tool][row.n] = row.status
 
     def decide(self, seq: int, spec: ToolSpec, request_hash: bytes, *, is_begun: bool) -> Verdict:
         """Return what becomes of the action; the row that answers it is taken by it."""
@@ -109,12 +108,7 @@ class Reuses:
             self._taken[seq] = row
         if row is not None and row.status == EDITED:
             return Verdict(Act.SERVE, row.n, Mark.EDITED)
-        if (
-            row is None
-            and self.mode is Mode.INHERIT
-            and spec.effect.is_write
-            and self._of_tool.get(spec.name)
-        ):
+        if row is None and self.mode is Mode.INHERIT and spec.effect.is_write and self._is_other_left(spec):
             return Verdict(Act.ASK, text=_OTHER.format(tool=spec.name))
         return _BY_MODE[self.mode](spec, row)
 
@@ -129,8 +123,13 @@ class Reuses:
         if not left:
             return None
         row = left.popleft()
-        self._of_tool[tool].discard(row.n)
+        del self._of_tool[tool][row.n]
         return row
+
+    def _is_other_left(self, spec: ToolSpec) -> bool:
+        """Whether a write of the tool that may have happened was not asked for again."""
+        may_have_happened = {SUCCEEDED, UNKNOWN} | ({FAILED} if spec.idempotent else set())
+        return not may_have_happened.isdisjoint(self._of_tool[spec.name].values())
 
 
 def _live(spec: ToolSpec, row: Reusable | None) -> Verdict:

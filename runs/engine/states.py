@@ -37,6 +37,7 @@ class Move(StrEnum):
     KILL = "kill"
     EXPIRE = "expire"
     RETRY = "retry"
+    REWIND = "rewind"
 
 
 S = RunStatus
@@ -60,6 +61,7 @@ MOVES: dict[Move, tuple[frozenset[RunStatus], RunStatus]] = {
     Move.KILL: (OPEN, S.CANCELLED),
     Move.EXPIRE: (OPEN, S.EXPIRED),
     Move.RETRY: (frozenset({S.FAILED}), S.QUEUED),
+    Move.REWIND: (frozenset(S) - {S.QUEUED, S.RUNNING}, S.QUEUED),
 }
 
 

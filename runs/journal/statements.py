@@ -196,7 +196,7 @@ CLOSE_OPEN_STEPS = """
 UPDATE runs_step s SET ended_at = clock_timestamp(), status = CASE WHEN EXISTS (
     SELECT 1 FROM runs_intent i WHERE i.run_id = s.run_id AND i.seq = s.seq AND i.settled_at IS NULL
     AND i.calls > s.attempts) THEN 'unknown' ELSE 'cancelled' END
-FROM r WHERE s.run_id = r.id AND s.status = 'running' AND r.is_ended
+FROM r WHERE s.run_id = r.id AND s.status IN ('running', 'asked') AND r.is_ended
 """
 KEEP_EVIDENCE = (
     "UPDATE runs_intent SET evidence = %(evidence)s::jsonb, evidence_at = clock_timestamp()"

@@ -15,8 +15,8 @@ from runs.models import Run
 from runs.selectors.runs import run_for
 
 MAX_REASON_CHARACTERS = 2000
-VERBS = frozenset({Move.PAUSE, Move.RESUME, Move.CANCEL, Move.KILL, Move.RETRY})
-_BUILDING = frozenset({Move.RESUME, Move.RETRY})
+VERBS = frozenset({Move.PAUSE, Move.RESUME, Move.CANCEL, Move.KILL, Move.RETRY, Move.REWIND})
+_BUILDING = frozenset({Move.RESUME, Move.RETRY, Move.REWIND})
 
 
 def apply(

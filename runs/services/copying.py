@@ -95,7 +95,7 @@ def reusable(
         )
     )
     for n, step in enumerate(steps, 1):
-        status = EDITED if step.seq in edited else _status(step) if serves else MADE
+        status = EDITED if step.seq in edited else status_of(step) if serves else MADE
         body = edited.get(step.seq)
         row = outcomes.get(step.seq)
         if status == SUCCEEDED and row is not None:
@@ -124,7 +124,7 @@ def insert_reuses(rows: Iterable[Reuse]) -> list[bytes]:
     return [bytes(row.mac) for row in made]
 
 
-def _status(step: Step) -> str:
+def status_of(step: Step) -> str:
     """Return what is known of how the call ended; what was made up does not count."""
     if step.status == SUCCEEDED and step.reuse in _UNTRUE:
         return MADE

@@ -1,4 +1,4 @@
-"""Answer what nobody knew: whether a write happened (PROTOCOL 10)."""
+"""Answer what a person is asked about a write: whether it happened (PROTOCOL 10), or whether it may be made (15)."""
 
 from typing import Any, Literal
 from uuid import UUID
@@ -8,7 +8,7 @@ from django.db.models.functions import Now
 from agentops.accounts.roles import Actor, Scope
 from agentops.common.canonical import clean_json
 from agentops.common.conf import conf
-from agentops.common.errors import ConflictError, IllegalMoveError
+from agentops.common.errors import ConflictError, IllegalMoveError, InvalidInputError
 from agentops.common.ids import new_token
 from agentops.common.transactions import after_commit, transaction
 from agentops.common.types import JsonValue
@@ -22,7 +22,11 @@ from runs.models import Intent, Outcome, Run, Step
 from runs.selectors.runs import run_for
 from runs.selectors.tools import output_schema_of
 
-Answer = Literal["ran", "did_not_run", "run_again"]
+Answer = Literal["ran", "did_not_run", "run_again", "allow", "refuse"]
+ANSWERS: dict[str, tuple[Answer, ...]] = {
+    "unknown": ("ran", "did_not_run", "run_again"),
+    "asked": ("allow", "refuse", "ran"),
+}
 
 
 def resolve_step(
@@ -31,10 +35,13 @@ def resolve_step(
     """Record a person's answer and queue the run.
 
     `ran`: the action succeeded with `output`; `did_not_run`: it failed with the code `did_not_run`; `run_again`: it
-    is called once more, under the same idempotency key. `version` is the run's `version` that the person saw.
+    is called once more, under the same idempotency key. Of a write that waits for permission: `allow` lets it be called,
+    `refuse` makes it fail with the code `refused`, `ran` gives its output without a call. `version` is the run's
+    `epoch` that the person saw.
 
-    Raises: NotAllowedError; NotFoundError; IllegalMoveError when the step is not unknown; ConflictError when the run
-        changed meanwhile; InvalidInputError when `output` does not fit the tool's output schema.
+    Raises: NotAllowedError; NotFoundError; IllegalMoveError when nothing is asked about the step; ConflictError when the
+        run changed meanwhile; InvalidInputError when the answer is none to this question, or `output` does not fit the
+        tool's output schema.
     Locks: the run row. Transaction: opens one.
     """
     actor.require(Scope.RUN)
@@ -42,9 +49,10 @@ def resolve_step(
     value = _checked_output(run_id, seq, outcome, output)
     with transaction():
         run = Run.objects.select_for_update().get(pk=run_id)
-        step = _unknown_step(run, seq, version)
-        if outcome == "run_again":
-            _call_again(step)
+        step = _questioned(run, seq, version)
+        _check_answer(step, outcome)
+        if outcome in ("run_again", "allow"):
+            _call(step)
         else:
             _settle(run, step, outcome, value, f"{actor.name}: {reason}")
         _queue(run)
@@ -60,11 +68,11 @@ def _checked_output(run_id: UUID, seq: int, outcome: Answer, output: Any) -> Jso
     return value
 
 
-def _unknown_step(run: Run, seq: int, version: int) -> Step:
-    step = Step.objects.filter(run_id=run.pk, seq=seq, status="unknown").first()
+def _questioned(run: Run, seq: int, version: int) -> Step:
+    step = Step.objects.filter(run_id=run.pk, seq=seq, branch=run.branch, status__in=list(ANSWERS)).first()
     if step is None or run.status != "awaiting_approval":
         raise IllegalMoveError(
-            f"the outcome of step {seq} is not in question",
+            f"nothing is asked about step {seq}",
             run_status=run.status,
             legal=legal_moves(RunStatus(run.status)),
         )
@@ -75,7 +83,14 @@ def _unknown_step(run: Run, seq: int, version: int) -> Step:
     return step
 
 
-def _call_again(step: Step) -> None:
+def _check_answer(step: Step, outcome: Answer) -> None:
+    possible = ANSWERS[step.status]
+    if outcome not in possible:
+        told = f"step {step.seq} is {step.status}; answer {', '.join(possible)}"
+        raise InvalidInputError(told, errors=[{"pointer": "/outcome", "message": told}])
+
+
+def _call(step: Step) -> None:
     calls = Intent.objects.values_list("calls", flat=True).get(run_id=step.run_id, seq=step.seq)
     Step.objects.filter(run_id=step.run_id, seq=step.seq).update(
         status="running", attempts=calls, due_at=None, token=new_token()
@@ -83,14 +98,13 @@ def _call_again(step: Step) -> None:
 
 
 def _settle(run: Run, step: Step, outcome: Answer, value: JsonValue, who: str) -> None:
-    body: JsonValue = (
-        value if outcome == "ran" else {"code": "did_not_run", "message": f"it did not happen ({who})"}
-    )
+    code, told = _FAILURES.get(outcome, ("", ""))
+    body: JsonValue = {"code": code, "message": told.format(who=who)} if code else value
     encoded = shelved(run.team_id, encode_capped(body, max_bytes=conf().value_max_bytes, what="the output"))
     if encoded.blob is not None:
         put(run.team_id, encoded)
     row = Outcome.objects.get(run_id=run.pk, seq=step.seq)
-    status, code = ("succeeded", "") if outcome == "ran" else ("failed", "did_not_run")
+    status = "failed" if code else "succeeded"
     mac = outcome_mac(
         run.team_id, run.pk, step.seq, bytes(row.request_hash), encoded.codec, encoded.body,
         status=status, riders=row.riders,
@@ -109,6 +123,12 @@ def _settle_intent(step: Step, who: str) -> None:
     found = Intent.objects.filter(run_id=step.run_id, seq=step.seq)
     for told in found.select_for_update().values_list("evidence", flat=True):
         found.update(settled_at=Now(), evidence={**(told or {}), "answered_by": who})
+
+
+_FAILURES = {
+    "did_not_run": ("did_not_run", "it did not happen ({who})"),
+    "refuse": ("refused", "a person refused it ({who})"),
+}
 
 
 def _queue(run: Run) -> None:

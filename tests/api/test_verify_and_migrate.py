@@ -93,4 +93,4 @@ def test_only_a_paused_run_is_migrated_and_only_by_those_who_may_run(
         )
     Run.objects.filter(pk=run.pk).update(status="failed", ended_at="2026-01-01T00:00:00Z")
     answer = post(ada, run, "migrate", {})
-    assert (answer.status_code, answer.json()["legal"]) == (409, ["retry"])
+    assert (answer.status_code, answer.json()["legal"]) == (409, ["retry", "rewind"])

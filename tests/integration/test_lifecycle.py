@@ -121,7 +121,12 @@ def test_a_run_past_its_deadline_expires_whoever_holds_it() -> None:
 
 @pytest.mark.parametrize(
     ("verb", "legal"),
-    [(pause_run, ["retry"]), (resume_run, ["retry"]), (cancel_run, ["retry"]), (kill_run, ["retry"])],
+    [
+        (pause_run, ["retry", "rewind"]),
+        (resume_run, ["retry", "rewind"]),
+        (cancel_run, ["retry", "rewind"]),
+        (kill_run, ["retry", "rewind"]),
+    ],
 )
 def test_what_is_not_possible_is_refused_with_what_is(verb: Verb, legal: list[str]) -> None:
     run = drive(a_run("test-misbehaves", {"how": "fails"}))

@@ -33,8 +33,9 @@ def test_every_status_is_either_open_or_terminal() -> None:
 
 
 @pytest.mark.parametrize("status", sorted(TERMINAL))
-def test_a_run_that_has_ended_stays_ended_unless_its_failure_is_retried(status: RunStatus) -> None:
-    assert legal_moves(status) == ([Move.RETRY] if status is RunStatus.FAILED else [])
+def test_a_run_that_has_ended_stays_ended_unless_it_is_retried_or_rewound(status: RunStatus) -> None:
+    retried = [Move.RETRY] if status is RunStatus.FAILED else []
+    assert legal_moves(status) == [*retried, Move.REWIND]
 
 
 @pytest.mark.parametrize("status", sorted(OPEN))
