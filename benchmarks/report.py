@@ -31,18 +31,21 @@ def table(lines: Iterable[Line]) -> str:
 
 
 def save(lines: list[Line]) -> None:
-    """Write the figures of today, with what kind of machine they come from."""
-    about = {"date": datetime.datetime.now(datetime.UTC).date().isoformat(), "machine": machine()}
-    versions = {line["variant"]: line["versions"] for line in lines}
-    kept = [{key: value for key, value in line.items() if key != "versions"} for line in lines]
-    path = RESULTS / about["date"]
+    """Write the figures, with the day and the kind of machine; of the same day, other workloads' are kept."""
+    date = datetime.datetime.now(datetime.UTC).date().isoformat()
+    path = (RESULTS / date).with_suffix(".json")
     RESULTS.mkdir(exist_ok=True)
-    document = json.dumps(about | {"versions": versions, "figures": kept}, indent=1)
-    path.with_suffix(".json").write_text(document + "\n")
-    path.with_suffix(".md").write_text(f"# {about['date']}, {about['machine']}\n\n{table(lines)}")
+    old = json.loads(path.read_text()) if path.exists() else {"versions": {}, "figures": []}
+    measured = {line["workload"] for line in lines}
+    kept = [line for line in old["figures"] if line["workload"] not in measured]
+    kept += [{key: value for key, value in line.items() if key != "versions"} for line in lines]
+    versions = old["versions"] | {line["variant"]: line["versions"] for line in lines}
+    document = {"date": date, "machine": machine(), "versions": versions, "figures": kept}
+    path.write_text(json.dumps(document, indent=1) + "\n")
+    path.with_suffix(".md").write_text(f"# {date}, {machine()}\n\n{table(kept)}")
 
 
 def machine() -> str:
     """Return the class of this machine in words that name nobody's."""
     memory_bytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return f"{os.cpu_count()} cores, {round(memory_bytes / 1e9)} GB"
+    return f"{os.cpu_count()} cores, {round(memory_bytes / 2**30)} GB"
