@@ -7,9 +7,10 @@ Source: the Standard Webhooks specification, symmetric signatures (`v1`).
 
 import base64
 import hmac
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 SECRET_PREFIX = "whsec_"  # noqa: S105 -- the public beginning of every secret, by which leaked ones are recognised
+MAX_SIGNATURES = 8
 
 
 def secret_text(key: bytes) -> str:
@@ -29,3 +30,19 @@ def headers_of(message_id: str, timestamp: int, body: bytes, keys: Iterable[byte
 
 def _signature(key: bytes, content: bytes) -> str:
     return "v1," + base64.b64encode(hmac.digest(key, content, "sha256")).decode()
+
+
+def is_signed(headers: Mapping[str, str], body: bytes, key: bytes) -> bool:
+    """Return whether one of the signatures in the headers is of this message; malformed ones are none."""
+    content = b".".join((headers["webhook-id"].encode(), headers["webhook-timestamp"].encode(), body))
+    expected = _signature(key, content).encode()
+    given = headers["webhook-signature"].encode("ascii", "replace").split()
+    return any(hmac.compare_digest(one, expected) for one in given[:MAX_SIGNATURES])
+
+
+def key_of_text(text: str) -> bytes:
+    """Return the key in a secret as it is handed over, `whsec_…` or plain base64.
+
+    Raises: ValueError
+    """
+    return base64.b64decode(text.removeprefix(SECRET_PREFIX), validate=True)

@@ -7,13 +7,14 @@ from runs.models.callback import Callback, CallbackAttempt, CallbackSecret
 from runs.models.run import Run
 from runs.models.saved_view import SavedView
 from runs.models.schedule import Schedule, ScheduleFire
+from runs.models.source import Source, Trigger, TriggerStart
 from runs.models.step import Attempt, Blob, Checkpoint, Intent, LogLine, Outcome, Step
 from runs.models.tree import Batch, Fanout
 from runs.models.wait import Event, Signal, Wait
 from runs.models.worker import ClockBeat, Worker
 
 __all__ = [
-    "Agent", "AgentVersion", "Attempt", "Batch", "Blob", "Branch", "BulkJob", "BulkResult", "Callback", "CallbackAttempt", "CallbackSecret", "Checkpoint", "ClockBeat", "Event", "Fanout", "Intent", "LogLine", "Outcome", "Reuse",
-    "Run", "SavedView",
-    "Schedule", "ScheduleFire", "Signal", "Step", "Wait", "Worker",
+    "Agent", "AgentVersion", "Attempt", "Batch", "Blob", "Branch", "BulkJob", "BulkResult", "Callback", "CallbackAttempt",
+    "CallbackSecret", "Checkpoint", "ClockBeat", "Event", "Fanout", "Intent", "LogLine", "Outcome", "Reuse", "Run", "SavedView",
+    "Schedule", "ScheduleFire", "Signal", "Source", "Step", "Trigger", "TriggerStart", "Wait", "Worker",
 ]  # fmt: skip

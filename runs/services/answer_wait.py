@@ -15,7 +15,8 @@ from runs.engine.states import RunStatus, legal_moves
 from runs.json_schema import check
 from runs.models import Run, Wait
 from runs.selectors.runs import run_for
-from runs.services.incoming import checked_payload, misfit
+from runs.services.checks import misfit
+from runs.services.incoming import checked_payload
 from runs.services.settle_waits import settle_waits
 
 ReplyType = Literal["approve", "edit", "reject", "respond"]

@@ -5,8 +5,9 @@ from typing import Any
 import orjson
 
 from agentops.common.canonical import NotJsonError, clean_json
-from agentops.common.errors import InvalidInputError, TooLargeError
+from agentops.common.errors import TooLargeError
 from agentops.common.types import JsonValue
+from runs.services.checks import check_text, misfit
 
 MAX_CHARACTERS = 200
 
@@ -16,10 +17,8 @@ def checked_text(pointer: str, text: str, *, may_be_empty: bool = False) -> str:
 
     Raises: InvalidInputError
     """
-    if clean_json(text) != text:
-        raise misfit(pointer, "holds characters that cannot be stored (NUL or lone surrogates)")
-    if not (text or may_be_empty) or len(text) > MAX_CHARACTERS:
-        raise misfit(pointer, f"must have 1 to {MAX_CHARACTERS} characters, it has {len(text):,}")
+    if text or not may_be_empty:
+        check_text(pointer, text, MAX_CHARACTERS)
     return text
 
 
@@ -41,9 +40,3 @@ def checked_payload(payload: Any, *, max_bytes: int) -> JsonValue:
         )
     return cleaned
 
-
-def misfit(pointer: str, message: str) -> InvalidInputError:
-    """Return the error that names what does not fit."""
-    return InvalidInputError(
-        f"the request does not fit at {pointer}: {message}", errors=[{"pointer": pointer, "message": message}]
-    )
