@@ -82,6 +82,7 @@ class Console:
 _ROOMS: list[tuple[str | Promise, str, str, str]] = [
     (_("Runs"), "runs", "runs:list", "g r"),
     (_("Dead letters"), "warning", DEAD_LETTERS, "g d"),
+    (_("Schedules"), "calendar", "runs:schedules", "g s"),
     (_("Agents"), "agents", "runs:agents", "g a"),
     (_("API"), "book", "api-1:openapi-view", ""),
 ]

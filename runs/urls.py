@@ -13,6 +13,8 @@ from runs.views import (
     lists,
     preferences,
     run,
+    schedule_forms,
+    schedules,
     start,
     state,
     tabs,
@@ -56,5 +58,15 @@ urlpatterns = [
     path("runs/<uuid:run_id>/waits/message", waits.message, name="message"),
     path("runs/<uuid:run_id>/waits/wake", waits.wake, name="wake"),
     path("runs/<uuid:run_id>/waits/cancel", waits.cancel, name="cancel-wait"),
+    path("schedules", schedules.schedule_list, name="schedules"),
+    path("schedules/new", schedule_forms.new, name="new-schedule"),
+    path("schedules/<uuid:schedule_id>", schedules.schedule_page, name="schedule"),
+    path("schedules/<uuid:schedule_id>/edit", schedule_forms.edit, name="edit-schedule"),
+    path("schedules/<uuid:schedule_id>/fire", schedules.fire, name="fire-schedule"),
+    path("schedules/<uuid:schedule_id>/pause", schedules.pause, {"is_paused": True}, name="pause-schedule"),
+    path(
+        "schedules/<uuid:schedule_id>/resume", schedules.pause, {"is_paused": False}, name="resume-schedule"
+    ),
+    path("schedules/<uuid:schedule_id>/delete", schedules.delete, name="delete-schedule"),
     *(path(f"runs/<uuid:run_id>/do/{verb}", actions.act, {"verb": verb}, name=verb) for verb in VERBS),
 ]
