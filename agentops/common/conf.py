@@ -26,6 +26,8 @@ class Conf:
     poison_losses: int = 3
     state_cache_runs: int = 64
     node_max_actions: int = 1000
+    child_max_depth: int = 20
+    children_max_bytes: int = 1 << 20
     integrity_key_id: int = 1
     callback_timeout_seconds: float = 15.0
     callback_slots: int = 16

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from agentops.common.canonical import Cleaner
 from agentops.common.types import JsonValue
+from runs.engine.children import ChildRuns
 from runs.engine.commands import check_wait
 from runs.engine.control import ControlSignal
 from runs.engine.errors import ActionFailedError, CommandError, RejectedError, WaitTimeoutError
@@ -57,7 +58,7 @@ class Shell(Protocol):
         """Keep the line for the next commit."""
 
 
-class Context:
+class Context(ChildRuns):
     """A node's door to the world. Whatever goes through it happens once, however often the node runs.
 
     After a control signal every further call raises it again, so that neither a bare `except:` nor a `finally`

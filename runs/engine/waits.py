@@ -16,7 +16,7 @@ MAX_CONDITIONS = 100
 MAX_NAME_CHARACTERS = 200
 MAX_LOOKBACK_SECONDS = 7 * 86_400
 LOOKBACK_SECONDS = 60.0
-FIRED = frozenset({"event", "signal", "child", "person"})
+FIRED = frozenset({"event", "signal", "child", "children", "person"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +77,25 @@ def signal(name: str) -> Condition:
     return Condition("signal", name)
 
 
-def child(run_id: str | UUID, *, name: str = "") -> Condition:
-    """Wait for the end of another run.
+def child(run_id: str | UUID | Mapping[str, Any], *, name: str = "") -> Condition:
+    """Wait for the end of another run, named by its id or by what ctx.start_child returned.
 
     Raises: CommandError when `run_id` is no run's id.
     """
+    agent = run_id.get("agent", "") if isinstance(run_id, Mapping) else ""
+    return Condition("child", name or agent or "child", child_id=run_id_of(run_id))
+
+
+def run_id_of(started: Any) -> str:
+    """Return the id of a run, given as such or in what ctx.start_child returned.
+
+    Raises: CommandError
+    """
+    named = started.get("run_id") if isinstance(started, Mapping) else started
     try:
-        found = str(UUID(str(run_id)))
+        return str(UUID(str(named)))
     except ValueError:
-        raise CommandError(f"child() needs the id of a run, not {run_id!r}") from None
-    return Condition("child", name or "child", child_id=found)
+        raise CommandError(f"{started!r} is not the id of a run, nor what start_child returned") from None
 
 
 def _check_name(what: str, name: object) -> None:

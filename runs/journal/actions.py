@@ -16,6 +16,7 @@ from runs.engine.journal import Execute, Recorded
 from runs.engine.reuse import PERFORM, Act, Verdict
 from runs.engine.tools import ToolSpec
 from runs.engine.waits import WaitRow
+from runs.journal.children import children_text, fanout_params
 from runs.journal.fence import Lease, Row, execute, fenced, persist, query
 from runs.journal.pending import Pending, now_seconds
 from runs.journal.statements import (
@@ -137,6 +138,8 @@ class ActionJournal:
         arms, params = self._deferred(entry, attempts, seconds)
         if not entry.is_begun:
             arms, params = (*arms, "waits"), params | {"wait_rows": wait_rows(entry.action.request)}
+            if entry.action.request.kind == "child_run":
+                arms, params = (*arms, "fanout"), params | fanout_params(entry.action.request)
         leave = {"leave_status": status, "wake_seconds": max(seconds, 0.0)}
         self._commit(arms, params | _leave(waiting_on, []) | leave, guard="leave")
 
@@ -262,6 +265,8 @@ def _leave(waiting_on: JsonObject, health: list[str]) -> dict[str, Any]:
 def _summary(action: Execute, spec: ToolSpec | None) -> str:
     if spec:
         return spec.summary(action.request.args)
+    if action.request.kind == "child_run":
+        return children_text(action.request)
     if is_wait(action.request):
         return waiting_text(action.request)
     return ", ".join(f"{key} {value}" for key, value in action.request.args.items())[:300]

@@ -95,21 +95,23 @@ def commit_sleep(
 
 def commit_finish(
     lease: Lease, position: Position, done: NodeCommit, *, output: JsonValue, pending: Pending
-) -> None:
-    """Commit the last node; the run has succeeded.
+) -> bool:
+    """Commit the last node; the run has succeeded. Return whether it has a parent or children to tell.
 
     Raises: LeaseLost; TooLargeError for the output. Transaction: none open; one statement.
     """
     what = "the output of the run"
     encoded = shelved(lease.team_id, encode_capped(output, max_bytes=conf().value_max_bytes, what=what))
     more = {"output": encoded.body, "output_codec": encoded.codec, "value": encoded}
-    _commit("finish", lease, position, done, more, pending)
+    return bool(_commit("finish", lease, position, done, more, pending)[3])
 
 
 def commit_failure(
     lease: Lease, position: Position, error: JsonObject, *, n_actions: int, pending: Pending
-) -> None:
+) -> bool:
     """Record that the node, and with it the run, has failed; the head stays where it was.
+
+    Return whether it has a parent or children to tell.
 
     Raises: LeaseLost. Transaction: none open; one statement.
     """
@@ -117,7 +119,7 @@ def commit_failure(
         "status": "failed", "summary": str(error["message"])[:300], "error_code": str(error["code"])[:100],
         "run_error": json.dumps(error), "health": [], "n_steps": 1 + n_actions, "n_failed": 1,
     }  # fmt: skip
-    _fenced("fail", ("node_step",), params, pending)
+    return bool(_fenced("fail", ("node_step",), params, pending)[3])
 
 
 def retry_node(
@@ -150,9 +152,10 @@ def sleep(lease: Lease, seconds: float, *, waiting_on: JsonObject, pending: Pend
     persist(lambda: execute(sql, params))
 
 
-def end_cancelled(lease: Lease) -> None:
-    """End the run as cancelled, as was asked for while it ran."""
-    persist(lambda: execute(_CANCELLED, _fence(lease)))
+def end_cancelled(lease: Lease) -> bool:
+    """End the run as cancelled, as was asked for while it ran; return whether it has a parent or children to tell."""
+    row = persist(lambda: execute(_CANCELLED, _fence(lease)))
+    return row is not None and bool(row[0])
 
 
 def pause_asked(lease: Lease) -> None:
@@ -170,8 +173,8 @@ _GUARD = "WHERE id = %(run_id)s AND epoch = %(epoch)s AND status = 'running'"
 _RELEASE = f"UPDATE runs_run SET status = 'queued', worker_id = NULL, queued_at = clock_timestamp() {_GUARD}"
 _CANCELLED = (
     "WITH r AS (UPDATE runs_run SET status = 'cancelled', worker_id = NULL, health = '{}', waiting_on = NULL,"
-    f" control = '', ended_at = clock_timestamp() {_GUARD} AND control = 'cancel' RETURNING id, true AS is_ended),"
-    f" s AS ({CLOSE_OPEN_STEPS}) SELECT id FROM r"
+    f" control = '', ended_at = clock_timestamp() {_GUARD} AND control = 'cancel' RETURNING id,"
+    f" true AS is_ended, parent_id IS NOT NULL OR is_parent AS has_kin), s AS ({CLOSE_OPEN_STEPS}) SELECT has_kin FROM r"
 )
 _PAUSE_ASKED = (
     "UPDATE runs_run SET status = 'paused', paused_from = 'queued', control = '', worker_id = NULL, waiting_on = NULL"

@@ -2,7 +2,7 @@
 
 Every statement has the shape
 
-    WITH r AS (<guard>), <arm>, <arm> SELECT control, node_at FROM r
+    WITH r AS (<guard>), <arm>, <arm> SELECT * FROM r
 
 where the guard either moves the run row (a node commit) or locks it FOR SHARE with the epoch (an action commit).
 A bare SELECT, FOR KEY SHARE or separate statements would let a stale writer through (PROTOCOL 4).
@@ -16,6 +16,7 @@ from runs.checkpoints.codec import Encoded
 
 _WHERE = "WHERE id = %(run_id)s AND epoch = %(epoch)s AND status = 'running'"
 _RETURNING = "RETURNING team_id, control, node_at::text AS node_at"
+_RETURNING_KIN = _RETURNING + ", parent_id IS NOT NULL OR is_parent AS has_kin"
 _COUNTERS = (
     "n_steps = n_steps + %(n_steps)s, n_failed_steps = n_failed_steps + %(n_failed)s, "
     "n_retries = n_retries + %(n_retries)s"
@@ -39,11 +40,11 @@ GUARDS = {
     "finish": (
         "UPDATE runs_run SET head_seq = %(seq)s, head_hash = %(hash)s, status = 'succeeded', ended_at = clock_timestamp(), "
         f"output = %(output)s, output_codec = %(output_codec)s, {_LEAVE}, {_COUNTERS} {_WHERE} "
-        f"AND node_seq = %(seq)s {_RETURNING}"
+        f"AND node_seq = %(seq)s {_RETURNING_KIN}"
     ),
     "fail": (
         "UPDATE runs_run SET status = 'failed', ended_at = clock_timestamp(), error = %(run_error)s::jsonb, "
-        f"{_LEAVE}, {_COUNTERS} {_WHERE} AND node_seq = %(seq)s {_RETURNING}"
+        f"{_LEAVE}, {_COUNTERS} {_WHERE} AND node_seq = %(seq)s {_RETURNING_KIN}"
     ),
     "sleep": (
         "UPDATE runs_run SET status = 'sleeping', wake_at = clock_timestamp() + make_interval(secs => %(wake_seconds)s), "
@@ -114,6 +115,10 @@ ARMS = {
         " clock_timestamp() + make_interval(secs => %(due_seconds)s), ''"
         " FROM r, jsonb_to_recordset(%(wait_rows)s::jsonb) AS w(n smallint, kind text, is_all boolean, name text, key text,"
         " match jsonb, child_id uuid, details jsonb, lookback_seconds float8)"
+    ),
+    "fanout": (
+        "INSERT INTO runs_fanout (id, run_id, seq, team_id, total, concurrency, min_successes)"
+        " SELECT %(fanout_id)s, %(run_id)s, %(seq)s, team_id, %(n_children)s, %(concurrency)s, %(min_successes)s FROM r"
     ),
     "time_out_waits": (
         "UPDATE runs_wait SET closed_at = clock_timestamp(), closed_as = 'timeout'"
@@ -203,7 +208,7 @@ KEEP_EVIDENCE = (
     " WHERE run_id = %(run_id)s AND seq = %(seq)s AND token = %(token)s AND settled_at IS NULL"
 )
 CONFIRM_STEP = (
-    "SELECT r.team_id, r.control, r.node_at::text FROM runs_step s JOIN runs_run r ON r.id = s.run_id"
+    "SELECT r.team_id, r.control, r.node_at::text, r.parent_id IS NOT NULL OR r.is_parent FROM runs_step s JOIN runs_run r ON r.id = s.run_id"
     " WHERE s.run_id = %(run_id)s AND s.seq = %(seq)s AND s.token = %(token)s"
 )
 CONFIRM_ATTEMPT = (
@@ -245,4 +250,4 @@ def statement(guard: str, arms: tuple[str, ...], *, has_progress: bool = False) 
     if has_progress:
         head = head.replace("UPDATE runs_run SET ", f"UPDATE runs_run SET {_PROGRESS}, ", 1)
     body = "".join(f", {name} AS ({ARMS[name]})" for name in arms)
-    return f"WITH r AS ({head}){body} SELECT team_id, control, node_at FROM r"
+    return f"WITH r AS ({head}){body} SELECT * FROM r"

@@ -12,6 +12,7 @@ from agentops.common.types import JsonObject, JsonValue
 from runs.checkpoints.blobs import load
 from runs.engine.journal import Request
 from runs.engine.waits import WaitRow
+from runs.journal.children import children_text
 from runs.journal.fence import Lease, Row, persist, query
 
 LOAD_WAITS = """
@@ -24,12 +25,12 @@ FROM runs_wait w
     LEFT JOIN runs_run c ON w.closed_as = 'child' AND c.id = w.ref_id
 WHERE w.run_id = %(run_id)s AND w.settled_at IS NULL ORDER BY w.seq, w.n
 """
-WAIT_KINDS = frozenset({"wait", "approval"})
+WAIT_KINDS = frozenset({"wait", "approval", "child_run"})
 
 
 def is_wait(request: Request) -> bool:
     """Return whether the action waits for something that others bring about; a sleep does not."""
-    return request.kind in WAIT_KINDS and "seconds" not in request.args
+    return request.kind in WAIT_KINDS and "timeout_seconds" in request.args
 
 
 def load_waits(lease: Lease) -> dict[int, list[WaitRow]]:
@@ -45,6 +46,8 @@ def wait_rows(request: Request) -> str:
     if request.kind == "approval":
         question = {key: value for key, value in request.args.items() if key != "timeout_seconds"}
         return json.dumps([{"n": 0, "kind": "person", "name": request.name, "details": question}])
+    if request.kind == "child_run":
+        return json.dumps([{"n": 0, "kind": "children", "name": request.name}])
     conditions, is_all = request.args["conditions"], request.args["mode"] == "all"
     assert isinstance(conditions, list)
     return json.dumps([{**_members(found), "n": n, "is_all": is_all} for n, found in enumerate(conditions)])
@@ -54,6 +57,8 @@ def waiting_text(request: Request) -> str:
     """Return what the run waits for in the words that people read on its page."""
     if request.kind == "approval":
         return str(request.args["summary"] or f"approval of {request.name}")[:300]
+    if request.kind == "child_run":
+        return children_text(request)
     conditions = request.args["conditions"]
     assert isinstance(conditions, list)
     told = [_told(_members(found)) for found in conditions[:3]]
@@ -85,6 +90,8 @@ def _wait_row(row: Row) -> WaitRow:
         }
     elif closed_as == "child":
         delivered = head | {"id": row[11], "at": row[12], "source": "run", **_end_of_child(row)}
+    elif closed_as == "children":
+        delivered = head
     elif closed_as == "person":
         delivered = head | {"by": closed_by, "at": closed_at, **json.loads(reply or "{}")}
     return WaitRow(n, is_all, closed_as, closed_at or "", closed_by, delivered)

@@ -25,9 +25,12 @@ from runs.journal.fence import Lease, persist
 from runs.journal.pending import Pending, now_seconds
 from runs.journal.waits import waiting_text
 from runs.leases import worker
+from runs.services.admit_children import admit_children
 from runs.services.calling import IN_PROCESS_WAIT_SECONDS, Tried, call_tool
+from runs.services.map_children import tried_children
 from runs.services.reusing import Reusing
 from runs.services.settle_waits import look_back
+from runs.services.tell_family import tell_family
 from runs.tools.registry import get_tool
 
 
@@ -108,7 +111,7 @@ class ActionShell:
         self.pending.log(level, Cleaner().clean(str(message)))  # type: ignore[arg-type]  # text stays text
 
     def _entry(self, action: Execute) -> Entry:
-        if action.request.kind in ("wait", "approval"):
+        if action.request.kind in ("wait", "approval", "child_run"):
             return Entry(action, is_begun=action.is_begun)
         spec = get_tool(action.request.name)
         key = idempotency_key(self.lease.team_id, self.lease.run_id, self.place.node_seq, action, spec)
@@ -128,7 +131,7 @@ class ActionShell:
             )
         if action.is_begun and not action.is_due:
             return Open(entry, action.attempts, action.due_seconds, _reason(entry), is_stored=True)
-        if spec is None and not action.is_begun:
+        if action.request.kind == "wait" and not action.is_begun:
             seconds = float(action.request.args["seconds"])  # type: ignore[arg-type]  # ctx.sleep checked it
             return Open(entry, 0, seconds, _reason(entry))
         return None
@@ -137,12 +140,16 @@ class ActionShell:
         """Return how the wait goes on, or None when it has ended."""
         action, text = entry.action, waiting_text(entry.action.request)
         if not action.is_begun:
-            return Open(entry, 0, float(str(action.request.args["timeout_seconds"])), text)
+            return None if action.request.kind == "child_run" else self._standing(entry)
         if action.is_due and verdict(action.waits) is None:
             action.waits[:] = self.journal.time_out(entry)
         if verdict(action.waits) is not None:
             return None
         return Open(entry, action.attempts, action.due_seconds, text, is_stored=True)
+
+    def _standing(self, entry: Entry) -> Open:
+        request = entry.action.request
+        return Open(entry, 0, float(str(request.args["timeout_seconds"])), waiting_text(request))
 
     def _results(self, entries: list[Entry], max_parallel: int) -> Iterator[tuple[Entry, Recorded | Open]]:
         """Yield each action's outcome, recorded, as it ends; calls are made in threads when there are several.
@@ -197,6 +204,8 @@ class ActionShell:
 
     def _tried(self, entry: Entry) -> Tried:
         action, spec = entry.action, entry.spec
+        if action.request.kind == "child_run":
+            return tried_children(self.lease, self.place, action)
         if spec is None:
             return _waited(entry) if entry.is_wait else Tried(1)
         if entry.is_served:
@@ -216,6 +225,8 @@ class ActionShell:
         for line in tried.logs:
             self.pending.log("warning", line)
         self.clock.n_done += 1
+        if entry.is_wait and not entry.is_begun and tried.error is None:
+            return self._standing(entry)
         assert entry.spec or not tried.is_unknown
         if tried.is_unknown:
             return Open(
@@ -260,6 +271,8 @@ class ActionShell:
         waiting_on: JsonObject = {"kind": kind, "seq": opened.entry.action.seq, "text": opened.text}
         status = "awaiting_approval" if is_person else "waiting"
         self.journal.wait(opened.entry, opened.attempts, opened.seconds, waiting_on=waiting_on, status=status)
+        if opened.entry.action.request.kind == "child_run":
+            persist(lambda: admit_children(self.lease.run_id, opened.entry.action.seq))
         persist(lambda: look_back(self.lease.run_id))
         raise Suspend(opened.seconds)
 
@@ -277,7 +290,8 @@ class ActionShell:
     def _leave_when_asked(self) -> None:
         """End or pause the run when a person has asked for that, now that all that began is recorded."""
         if self._control == "cancel":
-            nodes.end_cancelled(self.lease)
+            if nodes.end_cancelled(self.lease):
+                tell_family(self.lease.run_id)
             raise Cancelled
         if self._control == "pause":
             nodes.pause_asked(self.lease)

@@ -31,6 +31,7 @@ from runs.services.calling import attempt_row, error_document
 from runs.services.flag_integrity import flag_integrity
 from runs.services.reusing import Reusing
 from runs.services.state_schema import check_state
+from runs.services.tell_family import tell_family
 from runs.services.versions import program_of
 
 logger = logging.getLogger(__name__)
@@ -154,7 +155,9 @@ class Slice:
         )
         if isinstance(command, Finish):
             output = Cleaner().clean(command.output)
-            nodes.commit_finish(self.lease, self.at, done, output=output, pending=self.pending)
+            self._ended(
+                has_kin=nodes.commit_finish(self.lease, self.at, done, output=output, pending=self.pending)
+            )
             raise SliceOver
         self._go_on(command, done, journal)
 
@@ -189,8 +192,10 @@ class Slice:
             attempt_row(self.at.node_seq, self.at.node_attempt, document, began, delay_seconds)
         )
         if delay_seconds is None:
-            nodes.commit_failure(
-                self.lease, self.at, document, n_actions=journal.ordinal, pending=self.pending
+            self._ended(
+                has_kin=nodes.commit_failure(
+                    self.lease, self.at, document, n_actions=journal.ordinal, pending=self.pending
+                )
             )
             raise SliceOver
         text = f"{self.at.node}: attempt {self.at.node_attempt} of {policy.max_attempts} failed: {error}"[
@@ -214,13 +219,17 @@ class Slice:
             "attempts": self.at.node_attempt,
         }
 
+    def _ended(self, *, has_kin: bool) -> None:
+        if has_kin:
+            tell_family(self.lease.run_id)
+
     def _keep_state(self) -> None:
         _cache.put(self.lease.run_id, self.at.head_hash, self.built)
 
     def _heed_control(self) -> None:
         """End or pause the run when a person has asked for that."""
         if self.at.control == "cancel":
-            nodes.end_cancelled(self.lease)
+            self._ended(has_kin=nodes.end_cancelled(self.lease))
             raise Cancelled
         if self.at.control == "pause":
             nodes.pause_asked(self.lease)

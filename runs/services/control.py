@@ -13,6 +13,7 @@ from runs.engine.states import Move, RunStatus, legal_moves, sources
 from runs.journal.fence import execute
 from runs.models import Run
 from runs.selectors.runs import run_for
+from runs.services.tell_family import tell_family
 
 MAX_REASON_CHARACTERS = 2000
 VERBS = frozenset({Move.PAUSE, Move.RESUME, Move.CANCEL, Move.KILL, Move.RETRY, Move.REWIND})
@@ -46,6 +47,8 @@ def apply(
         moved = execute(sql, params)
         after_commit(lambda: broadcasts.hint(actor.team_id, run_id))
     run = run_for(actor, run_id)
+    if run.ended_at is not None and (run.parent_id is not None or run.is_parent):
+        tell_family(run_id)
     if moved is None and not is_done(run):
         raise illegal(run, move)
     if run.status == RunStatus.QUEUED:

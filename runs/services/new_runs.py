@@ -1,6 +1,7 @@
 """New runs, checked and built, before they are inserted: by whoever starts one, a batch of them, or children."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -10,11 +11,12 @@ from agentops.common.canonical import NotJsonError, clean_json, digest
 from agentops.common.conf import conf
 from agentops.common.errors import ConflictError, InvalidInputError
 from agentops.common.ids import new_id
-from agentops.common.types import JsonValue
+from agentops.common.types import JsonObject, JsonValue
 from runs.checkpoints.codec import encode_capped
 from runs.checkpoints.store import genesis
 from runs.engine.errors import ProgramError
 from runs.engine.program import Program
+from runs.json_schema import MAX_ERRORS, check
 from runs.models import AgentVersion, Run
 from runs.programs import get_program
 from runs.services.callback_url import check_callback_url
@@ -67,6 +69,33 @@ def check_request(request: StartRequest, idempotency_key: str | None = None) -> 
         check_text("/idempotency_key", idempotency_key, MAX_KEY_CHARACTERS)
     if request.callback_url is not None:
         check_callback_url(request.callback_url)
+
+
+def checked_inputs(
+    values: Sequence[Any], schema: JsonObject, *, what: str, pointers: Sequence[str]
+) -> list[JsonValue]:
+    """Return the inputs as JSON that can be stored; each fits the schema.
+
+    `pointers` say where each stands in the request, `what` what they are.
+
+    Raises: InvalidInputError with a pointer and a sentence for each place that does not fit (MAX_ERRORS at most).
+    """
+    cleaned, errors = [], []
+    for value, pointer in zip(values, pointers, strict=True):
+        try:
+            cleaned.append(cleaned_input(value))
+            check(cleaned[-1], schema, what=what)
+        except InvalidInputError as error:
+            found = error.data["errors"]
+            errors += [{**told, "pointer": pointer + told["pointer"]} for told in found]
+        if len(errors) >= MAX_ERRORS:
+            break
+    if errors:
+        first = errors[0]
+        raise InvalidInputError(
+            f"{what} does not fit at {first['pointer']}: {first['message']}", errors=errors[:MAX_ERRORS]
+        )
+    return cleaned
 
 
 def built_run(
@@ -128,15 +157,15 @@ def _title(program: type[Program], state: JsonValue) -> str:
     return (cleaned or program.name)[:MAX_TITLE_CHARACTERS]
 
 
-def cleaned_input(value: Any, *, pointer: str = "") -> JsonValue:
-    """Return the input as JSON that can be stored; `pointer` is where it stands in the request.
+def cleaned_input(value: Any) -> JsonValue:
+    """Return the input as JSON that can be stored.
 
     Raises: InvalidInputError
     """
     try:
         return clean_json(value)
     except NotJsonError as error:
-        raise misfit(pointer + error.pointer, error.reason, what="the input") from error
+        raise misfit(error.pointer, error.reason, what="the input") from error
 
 
 def check_text(pointer: str, text: str, max_characters: int) -> None:

@@ -26,7 +26,7 @@ s AS (
     FROM runs_signal g WHERE g.run_id = ANY(%(ids)s) AND NOT EXISTS (
         SELECT 1 FROM runs_wait t WHERE t.run_id = g.run_id AND t.ref_id = g.id AND t.closed_as = 'signal')),
 found AS (
-    SELECT w.run_id, w.seq, w.n, w.kind, w.looked_at, coalesce(e.id, k.id, o.id, c.id, s.id) AS ref_id,
+    SELECT w.run_id, w.seq, w.n, w.kind, w.looked_at, coalesce(e.id, k.id, o.id, c.id, u.id, s.id) AS ref_id,
         coalesce(e.source, k.source, o.source, s.sender, '') AS closed_by
     FROM w
     LEFT JOIN LATERAL (
@@ -42,6 +42,7 @@ found AS (
             AND v.team_id = w.team_id AND v.name = w.name AND v.received_at >= w.since_at
             AND (w.match IS NULL OR v.payload @> w.match) ORDER BY v.received_at, v.id LIMIT 1) o ON true
     LEFT JOIN runs_run c ON w.kind = 'child' AND c.id = w.child_id AND c.team_id = w.team_id AND c.ended_at IS NOT NULL
+    LEFT JOIN runs_fanout u ON w.kind = 'children' AND u.run_id = w.run_id AND u.seq = w.seq AND u.done_at IS NOT NULL
     LEFT JOIN s ON w.kind = 'signal' AND s.run_id = w.run_id AND s.name = w.name AND s.place = w.place)
 UPDATE runs_wait x SET looked_at = coalesce(x.looked_at, clock_timestamp()), ref_id = f.ref_id,
     closed_at = CASE WHEN f.ref_id IS NOT NULL THEN clock_timestamp() END,

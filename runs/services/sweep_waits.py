@@ -5,9 +5,9 @@ Source: PROTOCOL 16.
 """
 
 from typing import Any
-from uuid import UUID
 
 from runs.journal.fence import query
+from runs.services.admit_children import admit_children
 from runs.services.publish_event import match_event
 from runs.services.settle_waits import settle_waits
 
@@ -29,7 +29,7 @@ _NOT_WOKEN = (
     " AND w.closed_at < clock_timestamp() - make_interval(secs => %(seconds)s) LIMIT %(limit)s"
 )
 _UNTOLD = (
-    "SELECT id, parent_id FROM runs_run WHERE parent_id IS NOT NULL AND ended_at IS NOT NULL AND NOT is_told"
+    "SELECT id, parent_id, parent_seq, child_n FROM runs_run WHERE parent_id IS NOT NULL AND ended_at IS NOT NULL AND NOT is_told"
     " ORDER BY id LIMIT %(limit)s"
 )
 _TOLD = "UPDATE runs_run SET is_told = true WHERE id = ANY(%(ids)s) AND NOT is_told"
@@ -55,27 +55,22 @@ def look_again() -> int:
 def tell_parents() -> int:
     """Tell parents that children of theirs have ended; return how many children that were.
 
-    The parents' rows are locked first and alone, then the children are marked (PROTOCOL 6).
+    The parents' rows are locked first and alone, then the children are marked (PROTOCOL 6). Children of a fan-out are
+    counted there.
     """
     rows = query(_UNTOLD, {"limit": BATCH})
-    settle_waits(sorted({row[1] for row in rows}))
-    if rows:
-        query(_TOLD + " RETURNING id", {"ids": [row[0] for row in rows]})
+    for run_id, seq in sorted({(row[1], row[2]) for row in rows if row[3] is not None}):
+        admit_children(run_id, seq)
+    alone = [row for row in rows if row[3] is None]
+    settle_waits(sorted({row[1] for row in alone}))
+    if alone:
+        query(_TOLD + " RETURNING id", {"ids": [row[0] for row in alone]})
     return len(rows)
 
 
 def drop_waits_of_ended() -> int:
     """Close the waits of runs that have ended; return how many."""
     return len(query(_DROP, {"limit": BATCH}))
-
-
-def tell_parent_of(run_id: UUID) -> None:
-    """Tell the parent of a run that has ended, if it has one; the clock does it otherwise."""
-    rows = query(
-        "SELECT parent_id FROM runs_run WHERE id = %(id)s AND parent_id IS NOT NULL AND ended_at IS NOT NULL",
-        {"id": run_id},
-    )
-    settle_waits([row[0] for row in rows])
 
 
 def _overdue() -> dict[str, Any]:

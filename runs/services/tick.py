@@ -13,6 +13,8 @@ from runs.journal.fence import execute
 from runs.leases import this_host
 from runs.programs import problems, programs
 from runs.services import sweep, sweep_waits
+from runs.services.admit_children import settle_fanouts
+from runs.services.end_children import end_left_children
 from runs.services.fire_schedules import fire_schedules
 from runs.services.register_programs import register_programs
 
@@ -43,7 +45,9 @@ class Clock:
         began = time.monotonic()
         sweep.wake_due()
         sweep.expire_overdue()
+        end_left_children()
         sweep_waits.tell_parents()
+        settle_fanouts()
         sweep_waits.match_events()
         sweep_waits.look_again()
         if sweep.bury_neighbours() + self._bury_silent():
