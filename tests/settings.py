@@ -16,6 +16,13 @@ os.environ |= {
 
 from agentops.settings import *  # noqa: E402, F403 -- the environment must stand before
 
-AGENT_MODULES = ["agentops.demo.agents", "tests.agents", "tests.waiting", "tests.forking", "tests.families", "tests.property.world"]
+AGENT_MODULES = [
+    "agentops.demo.agents",
+    "tests.agents",
+    "tests.waiting",
+    "tests.forking",
+    "tests.families",
+    "tests.property.world",
+]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 WHITENOISE_AUTOREFRESH = True  # no collected static files here, and a warning about that would be an error
