@@ -80,12 +80,36 @@ class PreviewOut(BaseModel):
     summary: DiffSummaryOut
 
 
+class RewindIn(_In):
+    """A step to go on from, on a new branch of the same run."""
+
+    seq: Seq = Field(description="After a checkpoint (0: the input), or before an action.")
+    reason: str = Field("", description="Why; shown with the branch.")
+
+
+class RewindPreviewIn(_In):
+    seq: Seq
+
+
+class RewindPreviewOut(BaseModel):
+    """What a rewind would do. Nothing was changed."""
+
+    seq: int
+    checkpoint_seq: int = Field(description="The checkpoint whose state it goes on with; 0 is the input.")
+    node: str
+    effect_mode: str
+    words: str = Field(description="What becomes of the writes made since.")
+    actions: int = Field(description="How many actions were done behind that place.")
+    effects: list[EffectOut] = Field(description="Those of them that write, the first 200.")
+    n_effects: int
+
+
 class BranchOut(BaseModel):
     """A branch of a run. What was simply started has branch 1 and no cause."""
 
     number: int
     parent_number: int = Field(description="The branch it left; 0 for the first.")
-    cause: Literal["start", "fork", "rewind", "heal"]
+    cause: str = Field(description="`start`, `fork`, `rewind`, or `heal`.")
     effect_mode: str
     from_run: UUID | None = Field(description="The run that was forked; it may be deleted by now.")
     from_seq: int | None

@@ -1,10 +1,13 @@
 """The shapes of the API about forks, rewinds and branches, made from what selectors and services return."""
 
 from runs import schemas_branches as schemas
+from runs.models import Run
 from runs.presenters.effects import MEANS
 from runs.schemas import DiffSummaryOut
+from runs.selectors.branches import Branches, BranchRow
 from runs.selectors.effects import EffectBehind
 from runs.services.preview_fork import ForkPreview
+from runs.services.preview_rewind import RewindPreview
 
 
 def fork_preview(found: ForkPreview) -> schemas.PreviewOut:
@@ -27,6 +30,51 @@ def fork_preview(found: ForkPreview) -> schemas.PreviewOut:
             moved=summary.n_moved,
             keys=summary.keys,
         ),
+    )
+
+
+def rewind_preview(found: RewindPreview) -> schemas.RewindPreviewOut:
+    return schemas.RewindPreviewOut(
+        seq=found.point.seq,
+        checkpoint_seq=found.point.checkpoint_seq,
+        node=found.point.node,
+        effect_mode=found.mode,
+        words=str(MEANS[found.mode]),
+        actions=found.behind.n_actions,
+        effects=[_effect(effect) for effect in found.behind.effects],
+        n_effects=found.behind.n_effects,
+    )
+
+
+def branches(found: Branches) -> schemas.BranchesOut:
+    return schemas.BranchesOut(
+        branches=[_branch(found.run, row) for row in found.branches],
+        forks=[
+            schemas.ForkOut(
+                id=fork.pk, seq=fork.forked_from_seq, status=fork.status, effect_mode=fork.effect_mode,
+                created_by=fork.created_by, created_at=fork.created_at,
+            )
+            for fork in found.forks
+        ],
+        n_forks=found.n_forks,
+    )  # fmt: skip
+
+
+def _branch(run: Run, branch: BranchRow) -> schemas.BranchOut:
+    row = branch.row
+    return schemas.BranchOut(
+        number=branch.number,
+        parent_number=branch.parent_number,
+        cause=row.cause if row else "start",
+        effect_mode=row.effect_mode if row else "",
+        from_run=row.from_run_id if row else None,
+        from_seq=row.from_seq if row else None,
+        checkpoint_seq=row.checkpoint_seq if row else None,
+        node=row.node if row else "",
+        reason=row.reason if row else "",
+        by=row.by if row else run.created_by,
+        at=branch.began_at,
+        is_current=branch.is_current,
     )
 
 

@@ -74,6 +74,8 @@ def _fate(step: Step, mode: Mode) -> Fate:
         return "served"
     if mode is Mode.RECORDED:
         return "asked"
+    if step.reuse:
+        return "again"
     return "same_key" if _is_idempotent(step.name) else "asked" if step.status == "unknown" else "again"
 
 

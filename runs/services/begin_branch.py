@@ -50,11 +50,11 @@ def begin_branch(run: Run, point: Point, *, cause: Cause, by: str, reason: str) 
     """
     execute(_CLOSE, {"run_id": run.pk})
     _let_go(run, point)
-    mode = run.effect_mode if run.effect_mode in (Mode.RECORDED, Mode.DRY) else Mode.INHERIT.value
+    mode = mode_after(run)
     built = rebuild(run, point.checkpoint_seq, branch=point.lineage.branch)
     branch = Branch(
         run=run, number=_last_number(run) + 1, team_id=run.team_id, parent_number=_branch_at(run, point), cause=cause,
-        effect_mode=mode, from_seq=point.seq, checkpoint_seq=point.checkpoint_seq, from_hash=built.hash, node=point.node,
+        effect_mode=mode.value, from_seq=point.seq, checkpoint_seq=point.checkpoint_seq, from_hash=built.hash, node=point.node,
         first_seq=_last_seq(run) + 1, left_head_seq=run.head_seq, left_head_hash=run.head_hash, left_node=run.node,
         left_node_seq=run.node_seq, reason=reason, by=by,
     )  # fmt: skip
@@ -65,6 +65,11 @@ def begin_branch(run: Run, point: Point, *, cause: Cause, by: str, reason: str) 
     branch.save(force_insert=True)
     _move(run, branch, len(kept))
     return branch
+
+
+def mode_after(run: Run) -> Mode:
+    """Return how a new branch of the run treats what was done before: a careful run stays as careful."""
+    return Mode(run.effect_mode) if run.effect_mode in (Mode.RECORDED, Mode.DRY) else Mode.INHERIT
 
 
 def _move(run: Run, branch: Branch, n_kept: int) -> None:
