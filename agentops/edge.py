@@ -24,7 +24,7 @@ from agentops.common.errors import (
     UnsupportedMediaTypeError,
 )
 
-API = "/api/"
+API = ("/api/", "/hooks/")
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 

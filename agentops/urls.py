@@ -4,6 +4,7 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from agentops.api import api, no_such_call
 from agentops.health import healthz, readyz
+from agentops.hooks import hook
 from agentops.metrics import metrics_page
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -12,6 +13,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("readyz", readyz, name="readyz"),
     path("metrics", metrics_page, name="metrics"),
     path("api/v1/", api.urls),
+    path("hooks/<str:slug>", hook, name="hook"),
     path("api/<path:path>", no_such_call),
     path("accounts/", include("allauth.urls")),
     path("", include("agentops.accounts.urls")),

@@ -11,6 +11,7 @@ from agentops.common.transactions import transaction
 from agentops.common.types import JsonValue
 from runs.journal.fence import execute, query
 from runs.models import Event
+from runs.services.fire_triggers import fire_triggers
 from runs.services.incoming import checked_payload, checked_text
 from runs.services.settle_waits import settle_waits
 
@@ -63,10 +64,11 @@ def publish_event(
 
 
 def match_event(event_id: UUID) -> int:
-    """Tell the runs that wait for the event; return how many waits it ended. Repeating it changes nothing.
+    """Start and tell the runs that the event is for; return how many waits it ended. Repeating it changes nothing.
 
     Transaction: none open; settle_waits opens its own.
     """
+    fire_triggers(event_id)
     run_ids = [row[0] for row in query(_WAITING, {"event_id": event_id, "limit": MATCH_LIMIT})]
     n_closed = settle_waits(run_ids, event_id=event_id)
     if len(run_ids) < MATCH_LIMIT:

@@ -1,0 +1,30 @@
+"""Pause a trigger, let it go on, or take it away."""
+
+from uuid import UUID
+
+from django.db.models import F
+
+from agentops.accounts.roles import Actor, Scope
+from runs.models import Trigger
+from runs.selectors.sources import trigger_for
+
+
+def pause_trigger(*, actor: Actor, trigger_id: UUID, is_paused: bool) -> Trigger:
+    """Return the trigger, paused or not; events that come while it is paused start nothing.
+
+    Raises: NotAllowedError, NotFoundError. Transaction: none; one statement.
+    """
+    actor.require(Scope.RUN)
+    trigger_for(actor, trigger_id)
+    Trigger.objects.filter(pk=trigger_id).update(is_paused=is_paused, version=F("version") + 1)
+    return trigger_for(actor, trigger_id)
+
+
+def delete_trigger(*, actor: Actor, trigger_id: UUID) -> None:
+    """Delete the trigger with its history; runs that it has started stay.
+
+    Raises: NotAllowedError, NotFoundError.
+    """
+    actor.require(Scope.RUN)
+    trigger_for(actor, trigger_id)
+    Trigger.objects.filter(pk=trigger_id).delete()
