@@ -40,6 +40,8 @@ PAGES = {
     "diff": "/runs/{succeeded}/diff/1..236",
     "diff-two-runs": "/runs/{succeeded}/diff/236..{failed}:235",
     "output": "/runs/{succeeded}/output",
+    "callbacks": "/runs/{told}/callbacks",
+    "callback-secret": "/settings/callbacks",
     "cancel": "/runs/{running}/do/cancel",
     "kill": "/runs/{running}/do/kill",
     "too-late": "/runs/{succeeded}/do/pause",
@@ -93,6 +95,7 @@ def the_runs(version: "AgentVersion") -> dict[str, str]:
     made["poison"] = stories.a_poisoned_run(version)
     made["hostile"] = stories.a_hostile_run(version)
     made["unknown"] = stories.a_transfer(version)
+    made["told"] = stories.a_told_run(version)
     return {kind: str(run.id) for kind, run in made.items()}
 
 

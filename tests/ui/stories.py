@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from runs.checkpoints.codec import encode
-from runs.models import AgentVersion, Checkpoint, Intent, Run, Step, Worker
+from runs.models import AgentVersion, Callback, CallbackAttempt, Checkpoint, Intent, Run, Step, Worker
 from runs.services.flag_integrity import flag_integrity
 from tests.ui.builders import TRACE, Action, RunBuilder
 
@@ -298,3 +298,38 @@ def a_hostile_run(version: AgentVersion) -> Run:
         status="failed", error=error, progress_note=HOSTILE[:100], end_reason=HOSTILE, ended_by=HOSTILE[:90],
         waiting_on={"kind": HOSTILE, "text": HOSTILE}, output=output.body, output_codec=output.codec, node=HOSTILE[:90],
     )  # fmt: skip
+
+
+def a_told_run(version: AgentVersion) -> Run:
+    """A run whose first end nobody wanted to hear, and whose second one is being told."""
+    run = a_crawl(version, n_pages=6, title="Nightly docs crawl for the shop")
+    url = "https://shop.example.org/hooks/agentops?tenant=research&environment=production"
+    Run.objects.filter(pk=run.pk).update(callback_url=url)
+    assert run.ended_at
+    for state, hours, status in (("given_up", 20, "failed"), ("due", 0, "succeeded")):
+        ended_at = run.ended_at - timedelta(hours=hours)
+        callback = Callback.objects.create(
+            run=run, team_id=run.team_id, url=url, host="shop.example.org:443", run_status=status, body=b"{}",
+            ended_at=ended_at, state=state, attempts=3, due_at=run.ended_at + timedelta(minutes=30),
+        )  # fmt: skip
+        _attempts(callback)
+    return run
+
+
+def _attempts(callback: Callback) -> None:
+    told = [
+        (
+            503,
+            "http_503",
+            "503 Service Unavailable",
+            "<html><body>We are deploying.\nTry again later.</body></html>",
+        ),
+        (None, "http_timeout", f"{callback.url} did not answer in time", ""),
+        (410, "http_410", "410 Gone", '{"message": "no such tenant any more"}'),
+    ]
+    for number, (status, code, message, answer) in enumerate(told, 1):
+        at = callback.ended_at + timedelta(minutes=6 * number)
+        CallbackAttempt.objects.create(
+            callback=callback, number=number, team_id=callback.team_id, started_at=at, ended_at=at, http_status=status,
+            elapsed_ms=15_000 if status is None else 87, error_code=code, message=message, answer=answer,
+        )  # fmt: skip
