@@ -78,6 +78,7 @@ def figures(contest: Contest) -> Iterator[dict[str, Any]]:
     """Yield what one run of a contestant says, and print it as it comes; one that fails is left out, with a word."""
     python = PEERS if contest.is_peer else Path(sys.executable)
     command = [str(python), "-m", f"benchmarks.{contest.module}", *contest.words]
+    busy = round(os.getloadavg()[0], 1)
     done = subprocess.run(
         command, stdout=subprocess.PIPE, text=True, timeout=PATIENCE_SECONDS, check=False,
         cwd=ROOT,
@@ -87,7 +88,7 @@ def figures(contest: Contest) -> Iterator[dict[str, Any]]:
         return
     for line in done.stdout.splitlines():
         sys.stderr.write(f"{line}\n")
-        yield json.loads(line)
+        yield json.loads(line) | {"load_before": busy}
 
 
 if __name__ == "__main__":

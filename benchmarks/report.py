@@ -11,6 +11,7 @@ from typing import Any
 
 RESULTS = Path(__file__).with_name("results")
 Line = dict[str, Any]
+_BUSY = "Processes that wanted to run before each measurement (the system's load of one minute): {} in the median."
 
 
 def table(lines: Iterable[Line]) -> str:
@@ -42,7 +43,8 @@ def save(lines: list[Line]) -> None:
     versions = old["versions"] | {line["variant"]: line["versions"] for line in lines}
     document = {"date": date, "machine": machine(), "versions": versions, "figures": kept}
     path.write_text(json.dumps(document, indent=1) + "\n")
-    path.with_suffix(".md").write_text(f"# {date}, {machine()}\n\n{table(kept)}")
+    busy = statistics.median(line["load_before"] for line in kept)
+    path.with_suffix(".md").write_text(f"# {date}, {machine()}\n\n{_BUSY.format(busy)}\n\n{table(kept)}")
 
 
 def machine() -> str:
