@@ -3,7 +3,7 @@
 from typing import Any
 
 from runs.engine.commands import Command
-from runs.program import Context, Fail, Finish, Program, RetryPolicy, child, node, signal
+from runs.program import ActionFailedError, Context, Fail, Finish, Program, RetryPolicy, child, node, signal
 from tests.agents import QUICK
 
 
@@ -47,3 +47,30 @@ class Stubborn(Program):
         if state["how"] == "fail":
             return Fail("it had to be", code="stubborn")
         return Finish(output={"n": state.get("n", 0)})
+
+
+class ReadsChildren(Program):
+    """Maps, reads all outputs by reference, and asks for those of a stranger."""
+
+    name = "test-reads-children"
+
+    @node(start=True)
+    def start(self, ctx: Context, state: Any) -> Command:
+        entries = ctx.map_children("test-stubborn", state["inputs"])
+        outputs = ctx.child_outputs(*entries)
+        try:
+            ctx.child_outputs(ctx.run_id)
+        except ActionFailedError as error:
+            return Finish(output={"entries": entries, "outputs": outputs, "stranger": str(error)})
+        return Fail("a stranger's output was given away")
+
+
+class LeavesChildren(Program):
+    """Starts a child that sleeps and does not wait for it; then runs another with the input `then`, or fails over it."""
+
+    name = "test-leaves-children"
+
+    @node(start=True)
+    def start(self, ctx: Context, state: Any) -> Command:
+        ctx.start_child("test-stubborn", {"how": "nap"})
+        return Finish(output=ctx.run_child("test-stubborn", state["then"]))

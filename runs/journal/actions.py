@@ -126,14 +126,16 @@ class ActionJournal:
 
     def sleep(
         self, entry: Entry, attempts: int, seconds: float, *, waiting_on: JsonObject, health: list[str]
-    ) -> None:
+    ) -> str:
         """Defer the action and let the run sleep until then, in one statement."""
         arms, params = self._deferred(entry, attempts, seconds)
-        self._commit(arms, params | _leave(waiting_on, health) | {"wake_seconds": seconds}, guard="sleep")
+        return self._commit(
+            arms, params | _leave(waiting_on, health) | {"wake_seconds": seconds}, guard="sleep"
+        )
 
     def wait(
         self, entry: Entry, attempts: int, seconds: float, *, waiting_on: JsonObject, status: str
-    ) -> None:
+    ) -> str:
         """Register what the action waits for, and let the run wait for it until `seconds` are over, in one statement."""
         arms, params = self._deferred(entry, attempts, seconds)
         if not entry.is_begun:
@@ -141,7 +143,7 @@ class ActionJournal:
             if entry.action.request.kind == "child_run":
                 arms, params = (*arms, "fanout"), params | fanout_params(entry.action.request)
         leave = {"leave_status": status, "wake_seconds": max(seconds, 0.0)}
-        self._commit(arms, params | _leave(waiting_on, []) | leave, guard="leave")
+        return self._commit(arms, params | _leave(waiting_on, []) | leave, guard="leave")
 
     def time_out(self, entry: Entry) -> list[WaitRow]:
         """Close what is still open of a wait whose time is over; return how it stands now.

@@ -78,8 +78,8 @@ def commit_sleep(
     next_seq: int,
     seconds: float,
     pending: Pending,
-) -> None:
-    """Commit the node and leave the run sleeping before the next one.
+) -> str:
+    """Commit the node and leave the run sleeping before the next one; return the control word.
 
     Raises: LeaseLost. Transaction: none open; one statement.
     """
@@ -90,7 +90,7 @@ def commit_sleep(
         "wake_seconds": seconds,
         "waiting_on": json.dumps(waiting_on),
     }
-    _commit("goto_sleep", lease, position, done, more, pending)
+    return str(_commit("goto_sleep", lease, position, done, more, pending)[1])
 
 
 def commit_finish(
@@ -124,10 +124,10 @@ def commit_failure(
 
 def retry_node(
     lease: Lease, position: Position, *, seconds: float, text: str, supersede_from: int, pending: Pending
-) -> None:
+) -> str:
     """Record a failed attempt of the node and let the run sleep until the next one (PROTOCOL 7).
 
-    `pending` holds the attempt. Actions from the ordinal `supersede_from` on are superseded.
+    Returns the control word. `pending` holds the attempt. Actions from the ordinal `supersede_from` on are superseded.
     Raises: LeaseLost. Transaction: none open; one statement.
     """
     waiting_on = {"kind": "retry", "seq": position.node_seq, "text": text}
@@ -135,7 +135,8 @@ def retry_node(
         "wake_seconds": seconds, "waiting_on": json.dumps(waiting_on), "health": ["retrying"],
         "supersede_from": supersede_from, "n_steps": 0, "n_failed": 0,
     }  # fmt: skip
-    _fenced("retry_node", ("supersede",), params, pending, confirm_sql=CONFIRM_ATTEMPT)
+    row = _fenced("retry_node", ("supersede",), params, pending, confirm_sql=CONFIRM_ATTEMPT)
+    return str(row[1])
 
 
 def release(lease: Lease) -> None:
@@ -153,13 +154,16 @@ def sleep(lease: Lease, seconds: float, *, waiting_on: JsonObject, pending: Pend
 
 
 def end_cancelled(lease: Lease) -> bool:
-    """End the run as cancelled, as was asked for while it ran; return whether it has a parent or children to tell."""
+    """End the run as cancelled, as was asked for while it was executed, also when it has left to sleep or wait.
+
+    Return whether it has a parent or children to tell.
+    """
     row = persist(lambda: execute(_CANCELLED, _fence(lease)))
     return row is not None and bool(row[0])
 
 
 def pause_asked(lease: Lease) -> None:
-    """Pause the run, as was asked for while it ran."""
+    """Pause the run, as was asked for while it was executed, also when it has left to sleep or wait."""
     persist(lambda: execute(_PAUSE_ASKED, _fence(lease)))
 
 
@@ -170,15 +174,22 @@ def pause(lease: Lease, *, kind: str, text: str) -> None:
 
 
 _GUARD = "WHERE id = %(run_id)s AND epoch = %(epoch)s AND status = 'running'"
+# The commit that let the run sleep or wait may be what tells that it should end or pause.
+_ASKED = (
+    "WHERE id = %(run_id)s AND epoch = %(epoch)s"
+    " AND status IN ('running', 'queued', 'sleeping', 'waiting', 'awaiting_approval')"
+)
 _RELEASE = f"UPDATE runs_run SET status = 'queued', worker_id = NULL, queued_at = clock_timestamp() {_GUARD}"
 _CANCELLED = (
     "WITH r AS (UPDATE runs_run SET status = 'cancelled', worker_id = NULL, health = '{}', waiting_on = NULL,"
-    f" control = '', ended_at = clock_timestamp() {_GUARD} AND control = 'cancel' RETURNING id,"
+    f" control = '', wake_at = NULL, ended_at = clock_timestamp() {_ASKED} AND control = 'cancel' RETURNING id,"
     f" true AS is_ended, parent_id IS NOT NULL OR is_parent AS has_kin), s AS ({CLOSE_OPEN_STEPS}) SELECT has_kin FROM r"
 )
 _PAUSE_ASKED = (
-    "UPDATE runs_run SET status = 'paused', paused_from = 'queued', control = '', worker_id = NULL, waiting_on = NULL"
-    f" {_GUARD} AND control = 'pause'"
+    "UPDATE runs_run SET status = 'paused', control = '', worker_id = NULL,"
+    " paused_from = CASE WHEN status = 'running' THEN 'queued' ELSE status END,"
+    " waiting_on = CASE WHEN status = 'running' THEN NULL ELSE waiting_on END"
+    f" {_ASKED} AND control = 'pause'"
 )
 _PAUSED = (
     "UPDATE runs_run SET status = 'paused', paused_from = 'queued', worker_id = NULL,"

@@ -262,6 +262,7 @@ class ActionShell:
         else:
             health = ["retrying"] if first.entry.spec else []
             self._sleep(first, waiting_on, health)
+        self._leave_when_asked()
         raise Suspend(first.seconds)
 
     def _wait(self, opened: Open) -> None:
@@ -270,18 +271,25 @@ class ActionShell:
         kind = "person" if is_person else "wait"
         waiting_on: JsonObject = {"kind": kind, "seq": opened.entry.action.seq, "text": opened.text}
         status = "awaiting_approval" if is_person else "waiting"
-        self.journal.wait(opened.entry, opened.attempts, opened.seconds, waiting_on=waiting_on, status=status)
+        self._heed(
+            self.journal.wait(
+                opened.entry, opened.attempts, opened.seconds, waiting_on=waiting_on, status=status
+            )
+        )
         if opened.entry.action.request.kind == "child_run":
             persist(lambda: admit_children(self.lease.run_id, opened.entry.action.seq))
         persist(lambda: look_back(self.lease.run_id))
+        self._leave_when_asked()
         raise Suspend(opened.seconds)
 
     def _sleep(self, first: Open, waiting_on: JsonObject, health: list[str]) -> None:
         if first.is_unknown:
             nodes.sleep(self.lease, first.seconds, waiting_on=waiting_on, pending=self.pending)
         else:
-            self.journal.sleep(
-                first.entry, first.attempts, max(first.seconds, 0.0), waiting_on=waiting_on, health=health
+            self._heed(
+                self.journal.sleep(
+                    first.entry, first.attempts, max(first.seconds, 0.0), waiting_on=waiting_on, health=health
+                )
             )
 
     def _heed(self, control: str) -> None:

@@ -164,7 +164,7 @@ class Slice:
     def _go_on(self, command: Advance, done: nodes.NodeCommit, journal: NodeJournal) -> None:
         seq, pending = journal.take_seq(), self.pending
         if isinstance(command, Sleep):
-            nodes.commit_sleep(
+            self.at.control = nodes.commit_sleep(
                 self.lease,
                 self.at,
                 done,
@@ -173,6 +173,7 @@ class Slice:
                 seconds=command.seconds,
                 pending=pending,
             )
+            self._heed_control()
             raise SliceOver
         assert isinstance(command, Goto)
         nodes.commit_goto(self.lease, self.at, done, node=command.node, next_seq=seq, pending=pending)
@@ -202,7 +203,7 @@ class Slice:
             :300
         ]
         supersede_from = journal.ordinal if shell.first_failed is None else shell.first_failed
-        nodes.retry_node(
+        self.at.control = nodes.retry_node(
             self.lease,
             self.at,
             seconds=delay_seconds,
@@ -210,6 +211,7 @@ class Slice:
             supersede_from=supersede_from,
             pending=self.pending,
         )
+        self._heed_control()
         raise SliceOver
 
     def _document(self, error: BaseException) -> JsonObject:

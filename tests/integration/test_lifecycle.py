@@ -144,3 +144,23 @@ def test_only_those_who_may_run_move_runs_and_only_of_their_team(verb: Verb) -> 
         verb(actor=Actor(new_id(), None, "Bea", frozenset(Scope)), run_id=run.pk)
     run.refresh_from_db()
     assert run.status == "sleeping"
+
+
+@pytest.mark.parametrize(("verb", "status"), [(cancel_run, "cancelled"), (pause_run, "paused")])
+@pytest.mark.parametrize(
+    ("program", "given"),
+    [
+        ("test-naps", {"run": "r", "seconds": 3600}),
+        ("test-waits", {"for": [{"kind": "signal", "name": "go"}]}),
+    ],
+)
+def test_a_run_that_was_asked_just_before_it_went_to_sleep_or_wait_hears_of_it(
+    verb: Verb, status: str, program: str, given: Any
+) -> None:
+    ledger.create()
+    run = a_run(program, given)
+    claimed = claim(a_worker())
+    do(verb, run)
+    advance(claimed)
+    run.refresh_from_db()
+    assert (run.status, run.control) == (status, "")

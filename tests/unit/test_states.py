@@ -94,8 +94,11 @@ def origins_in(condition: str, sql: str) -> set[str]:
     before = re.search(r"\bstatus = '(\w+)'", condition)
     if before:
         return {before[1]}
-    assert re.search(r"\bended_at IS NULL", condition), f"a move that does not say from where: {sql}"
-    return {status.value for status in OPEN}
+    if re.search(r"\bended_at IS NULL", condition):
+        return {status.value for status in OPEN}
+    listed = re.search(r"\bstatus IN \(([^)]*)\)", condition)
+    assert listed, f"a move that does not say from where: {sql}"
+    return set(re.findall(r"'(\w+)'", listed[1]))
 
 
 VERBS = [(kill_run, Move.KILL), (pause_run, Move.PAUSE), (resume_run, Move.RESUME), (retry_run, Move.RETRY)]
