@@ -15,6 +15,7 @@ from agentops.common.errors import BadRequestError
 from agentops.edge import CleanJsonParser, JsonRenderer
 from runs.api import agents_router, router
 from runs.api_branches import router as branch_router
+from runs.api_bulk import router as bulk_router
 from runs.api_callbacks import router as callback_router
 from runs.api_callbacks import secret_router
 from runs.api_schedules import router as schedule_router
@@ -87,6 +88,7 @@ api.add_router("/callbacks", secret_router)
 api.add_router("/runs", wait_router)
 api.add_router("/events", events_router)
 api.add_router("/schedules", schedule_router)
+api.add_router("/bulk", bulk_router)
 api.add_router("/agents", agents_router)
 
 

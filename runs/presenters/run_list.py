@@ -1,41 +1,21 @@
 """Rows of the run list."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.utils.translation import gettext, gettext_lazy
+from django.utils.translation import gettext
 from django.utils.translation import gettext as _
 
 from runs.engine.states import TERMINAL, RunStatus
 from runs.models import Run
 from runs.presenters import text, times
-from runs.presenters.status import Chip, Words, health_chips, run_chip
+from runs.presenters.run_columns import Column, chosen_columns
+from runs.presenters.status import Chip, health_chips, run_chip
 from runs.presenters.waits import Wait, wait_of
-from runs.selectors.runs import COUNT_CAP
 
 S = RunStatus
-VIEWS: dict[str, tuple[Words, frozenset[RunStatus]]] = {
-    "": (gettext_lazy("All"), frozenset()),
-    "running": (gettext_lazy("Running"), frozenset({S.QUEUED, S.RUNNING})),
-    "waiting": (gettext_lazy("Waiting"), frozenset({S.SLEEPING, S.WAITING, S.AWAITING_APPROVAL})),
-    "paused": (gettext_lazy("Paused"), frozenset({S.PAUSED})),
-    "failed": (gettext_lazy("Failed"), frozenset({S.FAILED})),
-    "succeeded": (gettext_lazy("Succeeded"), frozenset({S.SUCCEEDED})),
-    "ended": (gettext_lazy("Cancelled"), frozenset({S.CANCELLED, S.EXPIRED})),
-}
 _UNIT_CHARACTERS = 16
-_ALWAYS = frozenset({"", "running", "waiting", "failed", "succeeded"})
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """A chip above the list: a set of statuses, and how many runs it has."""
-
-    name: str
-    label: Words
-    count: str
-    is_here: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +25,14 @@ class Meter:
     percent: float
     tone: str
     words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What stands in a column, where that is plain text."""
+
+    column: Column
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,19 +46,11 @@ class RunRow:
     meter: Meter | None
     spent: str
     age: str
+    cells: list[Cell]
 
 
-def views(counts: Mapping[RunStatus, int], here: str) -> list[View]:
-    """Return the chips; rare statuses only where there are such runs, or the view is open."""
-    totals = {
-        name: sum(counts.get(s, 0) for s in statuses or counts) for name, (_label, statuses) in VIEWS.items()
-    }
-    shown = [name for name in VIEWS if name in _ALWAYS or totals[name] or name == here]
-    return [View(name, VIEWS[name][0], _count(totals[name]), name == here) for name in shown]
-
-
-def run_row(run: Run) -> RunRow:
-    """Return a row; `run` bears `now_at` and `error_message`."""
+def run_row(run: Run, columns: Sequence[Column] = ()) -> RunRow:
+    """Return a row with the columns, the usual ones for none; `run` bears `now_at` and `error_message`."""
     return RunRow(
         run=run,
         chip=run_chip(run),
@@ -81,6 +61,7 @@ def run_row(run: Run) -> RunRow:
         meter=meter_of(run),
         spent=spent(run),
         age=times.age(times.seconds_between(run.created_at, times.now_of(run))),
+        cells=[Cell(c, c.cell(run) if c.cell else "") for c in columns or chosen_columns([])],
     )
 
 
@@ -122,7 +103,3 @@ def is_live(runs: list[Run]) -> bool:
 
 def ids(rows: list[RunRow]) -> list[UUID]:
     return [row.run.id for row in rows]
-
-
-def _count(number: int) -> str:
-    return f"{COUNT_CAP:,}+" if number >= COUNT_CAP else f"{number:,}"

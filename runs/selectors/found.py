@@ -13,7 +13,9 @@ from runs.search.compiler import NEWEST_FIRST
 from runs.search.registry import KEYS
 from runs.selectors.paging import decode_cursor, encode_cursor, instant
 from runs.selectors.run_query import RunQuery
-from runs.selectors.walk import RARE_RUNS, Place, walk
+from runs.selectors.walk import Place, walk
+
+SORTED_RUNS = 5_000
 
 _SORTED = """
     SELECT value, id FROM (SELECT coalesce(({value})::numeric, -1) AS value, r.id FROM runs_run r WHERE r.id = ANY(%s)) AS found
@@ -55,10 +57,10 @@ def _by_time(query: RunQuery, cursor: str, limit: int) -> Found:
 
 
 def _by_value(query: RunQuery, cursor: str, limit: int) -> Found:
-    """Sort the newest runs that match, at most RARE_RUNS: no index holds what changes with every step."""
+    """Sort the newest runs that match, at most SORTED_RUNS: no index holds what changes with every step."""
     is_largest_first = query.sort.startswith("-")
     way, sign = ("DESC", "<") if is_largest_first else ("ASC", ">")
-    walked = walk(query.way, behind=None, limit=RARE_RUNS)
+    walked = walk(query.way, behind=None, limit=SORTED_RUNS)
     behind: list[Any] = decode_cursor(cursor, _number, UUID) if cursor else []
     sql = _SORTED.format(
         value=KEYS[query.sort.removeprefix("-")].sort,
@@ -68,7 +70,7 @@ def _by_value(query: RunQuery, cursor: str, limit: int) -> Found:
     with connection.cursor() as database:
         database.execute(sql, [[run_id for _at, run_id in walked.places], *behind, limit + 1])
         rows = database.fetchall()
-    ends = walked.end or (walked.places[-1] if len(walked.places) == RARE_RUNS else None)
+    ends = walked.end or (walked.places[-1] if len(walked.places) == SORTED_RUNS else None)
     return Found([run_id for _value, run_id in rows[:limit]], _next(rows, limit), ends[0] if ends else None)
 
 

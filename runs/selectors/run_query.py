@@ -36,14 +36,21 @@ def run_query(
     statuses: Collection[str] = (),
     agent: str = "",
     at: datetime | None = None,
+    is_timed: bool = False,
 ) -> RunQuery:
     """Return what the text asks for, narrowed to any of the statuses and to the agent, where they are given.
 
-    `at` is when it was asked, if that was not now: times ago are told from then. Days begin as in the current zone.
+    `at` is when it was asked, if that was not now: times ago are told from then. `is_timed`: the asker
+    must know the time, even if the text does not ask for it. Days begin as in the current zone.
 
     Raises: BadQueryError with `position` and, where one can be made, `suggestion`.
     """
-    asker = Asker(actor.team_id, actor.name, at or _now(text), ZoneInfo(timezone.get_current_timezone_name()))
+    asker = Asker(
+        actor.team_id,
+        actor.name,
+        at or _now(is_timed or text),
+        ZoneInfo(timezone.get_current_timezone_name()),
+    )
     try:
         search = compiled(And.of(parse(text), *_narrowed(statuses, agent)), asker)
     except BadQueryError as error:
@@ -63,9 +70,9 @@ def _narrowed(statuses: Collection[str], agent: str) -> list[Term]:
     return terms
 
 
-def _now(text: str) -> datetime:
-    """Return the database's time, if anything in the text may ask for it."""
-    if not text:
+def _now(is_asked: object) -> datetime:
+    """Return the database's time, if anybody may ask for it."""
+    if not is_asked:
         return datetime.min.replace(tzinfo=UTC)
     with connection.cursor() as cursor:
         cursor.execute("SELECT clock_timestamp()")

@@ -1,6 +1,8 @@
 """Reading runs: one, a page of them, and how many there are in each status."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from django.db import connection
@@ -49,6 +51,13 @@ def run_for(actor: Actor, run_id: UUID) -> Run:
     return run
 
 
+@dataclass(frozen=True, slots=True)
+class RunPage(Page[Run]):
+    """Some runs; `looked_back_to` is when the last one was created that was looked at, where that was not all."""
+
+    looked_back_to: datetime | None = None
+
+
 def run_list_for(
     actor: Actor,
     *,
@@ -57,7 +66,7 @@ def run_list_for(
     text: str = "",
     cursor: str = "",
     limit: int = DEFAULT_LIMIT,
-) -> Page[Run]:
+) -> RunPage:
     """Return a page of runs, newest first, as run_for gives them, without `error` but with `error_message`.
 
     A page may hold fewer runs than `limit`, and yet have a cursor: it looks at a bounded number of runs.
@@ -72,9 +81,10 @@ def run_list_for(
 
     Raises: BadQueryError for a text or cursor that cannot be understood.
     """
+    actor.require(Scope.READ)
     query = run_query(actor, text, statuses=statuses, agent=agent)
     found = found_runs(query, cursor=cursor, limit=max(1, min(limit, MAX_LIMIT)))
-    return Page(runs_in_order(actor, found.ids), found.next_cursor)
+    return RunPage(runs_in_order(actor, found.ids), found.next_cursor, found.looked_back_to)
 
 
 def runs_in_order(actor: Actor, ids: Sequence[UUID]) -> list[Run]:

@@ -16,9 +16,9 @@ from django.db import connection
 from agentops.common.transactions import transaction
 from runs.search.sql import Condition, Hints
 
-SHORT_WALK = 2_000
+SHORT_WALK = 1_000
 LONG_WALK = 20_000
-COSTLY_WALK = 3_000
+COSTLY_WALK = 2_000
 RARE_RUNS = 10_000
 STATEMENT_MS = 3_000
 BULK_STATUS = "succeeded"  # most runs end so; the index by status is no help to find few among them
@@ -82,6 +82,19 @@ def walk(way: Way, *, behind: Place | None, limit: int) -> Walked:
         rest = [place for place in found if behind is None or _is_behind(way, place, behind)]
         return Walked(rest[:limit])
     return _walked(way, behind, limit, COSTLY_WALK if way.condition.is_costly else LONG_WALK)
+
+
+def sample(way: Way) -> tuple[list[Place], bool]:
+    """Return the newest runs, and whether that is all there are: always when an index finds few enough."""
+    short = _walked(way, None, SHORT_WALK, SHORT_WALK)
+    if len(short.places) < SHORT_WALK and short.end is None:
+        return short.places, True
+    if (found := rare_runs(way)) is not None:
+        return found, True
+    if short.places or way.is_exact:
+        return short.places, False
+    longer = _walked(way, None, SHORT_WALK, COSTLY_WALK if way.condition.is_costly else LONG_WALK)
+    return longer.places, len(longer.places) < SHORT_WALK and longer.end is None
 
 
 def rare_runs(way: Way) -> list[Place] | None:

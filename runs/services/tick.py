@@ -17,6 +17,7 @@ from runs.services.admit_children import settle_fanouts
 from runs.services.end_children import end_left_children
 from runs.services.fire_schedules import fire_schedules
 from runs.services.register_programs import register_programs
+from runs.services.work_on_bulk import work_on_bulk
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +55,7 @@ class Clock:
             logger.warning("a worker died; its runs go on elsewhere")
         sweep.requeue_orphans()
         fire_schedules()
+        work_on_bulk()
         sweep.reissue_tickets()
         self._register_programs()
         if self.n_ticks % SLOW_JOBS_EVERY == 0:

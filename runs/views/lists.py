@@ -1,6 +1,5 @@
-"""The run list, its live rows, and the agents."""
+"""The run list, its live rows, its chart and facets, and the agents."""
 
-from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
@@ -10,14 +9,30 @@ from django.utils.dateparse import parse_datetime
 
 from agentops.accounts.roles import Actor, Scope
 from agentops.common.errors import BadQueryError
-from runs.presenters.run_list import VIEWS, run_row, views
-from runs.selectors.console.lists import agents_with_counts, runs_by_id, waits_of
-from runs.selectors.paging import MAX_LIMIT, Page
-from runs.selectors.runs import run_counts_for, run_list_for
+from runs.presenters.peek import peek_of
+from runs.presenters.run_columns import COLUMNS, chosen_columns
+from runs.presenters.run_list import run_row
+from runs.presenters.run_search import (
+    Address,
+    chart,
+    facet_links,
+    narrowed,
+    saved_links,
+    terms,
+    views,
+    without_time,
+    zooms,
+)
+from runs.selectors.console.found_overview import facets_for, histogram_for
+from runs.selectors.console.lists import agents_with_counts
+from runs.selectors.paging import MAX_LIMIT
+from runs.selectors.runs import RunPage, run_counts_for, run_list_for, runs_in_order
+from runs.selectors.saved_views import views_for
 from runs.selectors.system import agent_file_problems
 from runs.views.base import respond, room
 
 PAGE_ROWS = 50
+_REGIONS = {"runs": "runs", "peek": "peek"}
 
 
 @room
@@ -27,38 +42,49 @@ def home(request: HttpRequest, actor: Actor) -> HttpResponse:
 
 @room
 def run_list(request: HttpRequest, actor: Actor) -> HttpResponse:
-    """The runs of the team, newest first, narrowed by view, agent and words."""
-    asked = _asked(request)
-    try:
-        page, problem = run_list_for(actor, **asked, limit=PAGE_ROWS), None
-    except BadQueryError as error:
-        page, problem = Page([], None), error
-    waits = waits_of(actor, [run.id for run in page.items])
-    for run in page.items:
-        run.waiting_on = waits.get(run.id)
-    context = {
-        "rows": [run_row(run) for run in page.items],
-        "older": page.next_cursor,
-        "problem": problem,
-        "views": views(run_counts_for(actor), request.GET.get("status", "")),
-        "q": asked["text"],
-        "agent": asked["agent"],
-        "view": request.GET.get("status", ""),
-        "is_first": not asked["cursor"],
-        "is_narrowed": any(asked.values()),
-        "can_start": actor.can(Scope.RUN),
-        "agents": [] if page.items else agents_with_counts(actor),
-        "since": page.items[0].created_at.isoformat() if page.items else "",
+    """The runs of the team that the query finds, newest first; the address is all there is to know of the page."""
+    if "status" in request.GET or "agent" in request.GET:
+        get = request.GET
+        query = narrowed(get.get("q", ""), get.get("status", ""), get.get("agent", ""))
+        return redirect(f"{request.path}{_address(request).to(query)}")
+    saved = views_for(actor)
+    opening = next((view for view in saved if view.is_default and view.owner_id == actor.user_id), None)
+    if opening and not request.GET:
+        return redirect(
+            f"{request.path}{Address(opening.query, ','.join(opening.columns)).to(opening.query)}"
+        )
+    at = _address(request)
+    context = _found(request, actor, at) | {
+        "views": views(run_counts_for(actor), at),
+        "saved": saved_links(saved, at),
+        "can_run": actor.can(Scope.RUN),
+        "peek": _peek(request, actor),
     }
-    return respond(request, "runs/list.html", context, regions={"runs": "runs"})
+    return respond(request, "runs/list.html", context, regions=_REGIONS)
 
 
 @room
 def run_rows(request: HttpRequest, actor: Actor) -> HttpResponse:
     """Rows that are on somebody's page, as they are now, and how many newer ones there are."""
-    runs = runs_by_id(actor, _ids(request.GET.get("ids", "")))
-    context = {"rows": [run_row(run) for run in runs], "newer": _newer(request, actor), "patch": True}
+    columns = _columns(request)
+    runs = runs_in_order(actor, _ids(request.GET.get("ids", "")))
+    rows = [run_row(run, columns) for run in runs]
+    context = {"rows": rows, "newer": _newer(request, actor), "patch": True}
     return respond(request, "runs/list.html#patch", context)
+
+
+@room
+def overview(request: HttpRequest, actor: Actor) -> HttpResponse:
+    """When the runs were created that the query finds, and how many have which values."""
+    at = _address(request)
+    found = histogram_for(actor, at.text)
+    context = {
+        "chart": chart(found, at) if found else None,
+        "facets": facet_links(facets_for(actor, at.text), at) if found or at.text else [],
+        "zooms": zooms(at),
+        "q": at.text,
+    }
+    return respond(request, "runs/list_overview.html", context, regions={"overview": "overview"})
 
 
 @room
@@ -69,20 +95,53 @@ def agent_list(request: HttpRequest, actor: Actor) -> HttpResponse:
     return respond(request, "runs/agents.html", context)
 
 
-def _asked(request: HttpRequest) -> dict[str, Any]:
-    """Return the arguments for run_list_for."""
-    get = request.GET
+def _found(request: HttpRequest, actor: Actor, at: Address) -> dict[str, Any]:
+    """Return the rows and what the page says around them."""
+    cursor, columns = request.GET.get("cursor", ""), _columns(request)
+    try:
+        page, problem = run_list_for(actor, text=at.text, cursor=cursor, limit=PAGE_ROWS), None
+    except BadQueryError as error:
+        page, problem = RunPage([], None), error
+    is_newest_first = "sort:" not in at.text
     return {
-        "statuses": _statuses(get.get("status", "")),
-        "agent": get.get("agent", ""),
-        "text": get.get("q", ""),
-        "cursor": get.get("cursor", ""),
+        "rows": [run_row(run, columns) for run in page.items],
+        "columns": columns,
+        "choices": [(column, column in columns) for column in COLUMNS.values()],
+        "older": page.next_cursor,
+        "looked_back_to": page.looked_back_to,
+        "problem": problem,
+        "q": at.text,
+        "terms": terms(at),
+        "all_times": "" if problem or page.items else _elsewhen(actor, at),
+        "is_first": not cursor and is_newest_first,
+        "can_start": actor.can(Scope.RUN),
+        "agents": [] if page.items or at.text else agents_with_counts(actor),
+        "since": page.items[0].created_at.isoformat() if page.items else "",
     }
 
 
-def _statuses(name: str) -> Collection[str]:
-    """Return the statuses of a view; a status by its own name is a view too, anything else finds nothing."""
-    return VIEWS[name][1] if name in VIEWS else {name}
+def _elsewhen(actor: Actor, at: Address) -> str:
+    """Return the address of the query without its times, when that finds anything."""
+    bare = without_time(at)
+    return "" if bare is None or not run_list_for(actor, text=bare, limit=1).items else at.to(bare)
+
+
+def _address(request: HttpRequest) -> Address:
+    return Address(request.GET.get("q", ""), ",".join(_named_columns(request)))
+
+
+def _named_columns(request: HttpRequest) -> list[str]:
+    """Return the names of columns: in one parameter with commas, or one parameter each, as a form sends them."""
+    return [name for listed in request.GET.getlist("cols") for name in listed.split(",") if name in COLUMNS]
+
+
+def _columns(request: HttpRequest) -> list[Any]:
+    return chosen_columns(_named_columns(request))
+
+
+def _peek(request: HttpRequest, actor: Actor) -> Any:
+    found = runs_in_order(actor, _ids(request.GET.get("peek", ""))[:1])
+    return peek_of(found[0]) if found else None
 
 
 def _ids(listed: str) -> list[UUID]:
@@ -101,7 +160,7 @@ def _newer(request: HttpRequest, actor: Actor) -> int:
         return 0
     since = parse_datetime(request.GET["since"] or "0001-01-01T00:00:00Z")
     try:
-        page = run_list_for(actor, **_asked(request) | {"cursor": ""}, limit=PAGE_ROWS)
+        page = run_list_for(actor, text=request.GET.get("q", ""), limit=PAGE_ROWS)
     except BadQueryError:
         return 0
     return sum(run.created_at > since for run in page.items) if since else 0

@@ -3,6 +3,8 @@ import "./dialogs.js";
 import "./copy.js";
 import "./keys.js";
 import "./rows.js";
+import "./query.js";
+import "./brush.js";
 import "./tree.js";
 import "./diff.js";
 import "./state.js";

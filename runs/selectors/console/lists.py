@@ -1,57 +1,56 @@
 """Reads of the run list and the agents page."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
-from django.db.models import Count, OuterRef, Q, Subquery
-from django.db.models.fields.json import KeyTextTransform
-from django.db.models.functions import Now
+from django.db import connection
+from django.db.models import OuterRef, Subquery
 
 from agentops.accounts.roles import Actor, Scope
-from runs.engine.states import OPEN, RunStatus
-from runs.models import Agent, AgentVersion, Run
-from runs.selectors.runs import runs_of
+from runs.models import Agent, AgentVersion
 
 MAX_AGENTS = 200
+COUNTED_RUNS = 200
 
-
-def waits_of(actor: Actor, run_ids: Collection[UUID]) -> dict[UUID, Any]:
-    """Return what each of the runs waits for, as stored in `waiting_on`."""
-    return dict(runs_of(actor).filter(id__in=run_ids).values_list("id", "waiting_on"))
-
-
-def runs_by_id(actor: Actor, run_ids: Collection[UUID]) -> list[Run]:
-    """Return those of the runs that the actor may see, as run_list_for gives them, with `waiting_on`."""
-    found = runs_of(actor).filter(id__in=run_ids).select_related("agent", "agent_version")
-    found = found.annotate(now_at=Now(), error_message=KeyTextTransform("message", "error"))
-    hidden = ("input", "output", "error", "request_hash", "agent__description", "agent_version__input_schema")
-    return list(found.defer(*hidden))
+_COUNTS = """
+    SELECT a.id, c.n, c.n_open, c.n_failed FROM runs_agent a CROSS JOIN LATERAL (
+        SELECT count(*) AS n, count(*) FILTER (WHERE w.ended_at IS NULL) AS n_open,
+            count(*) FILTER (WHERE w.status = 'failed') AS n_failed
+        FROM (SELECT status, ended_at FROM runs_run WHERE team_id = a.team_id AND agent_id = a.id
+            ORDER BY created_at DESC, id DESC LIMIT %s) AS w
+    ) AS c WHERE a.id = ANY(%s)
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class AgentCard:
-    """An agent, the number of the version that starts (None: none is published), and counts of its runs."""
+    """An agent, the number of the version that starts (None: none is published), and counts of its newest runs.
+
+    `is_cut`: there are more than COUNTED_RUNS, of which the newest were counted.
+    """
 
     agent: Agent
     published: int | None
     n_runs: int
     n_open: int
     n_failed: int
+    is_cut: bool
 
 
 def agents_with_counts(actor: Actor) -> list[AgentCard]:
     """Return the team's agents by slug, at most MAX_AGENTS."""
     actor.require(Scope.READ)
-    found = Agent.objects.filter(team_id=actor.team_id).annotate(
-        published=_newest_published(),
-        n_runs=Count("runs"),
-        n_open=Count("runs", filter=Q(runs__status__in=OPEN)),
-        n_failed=Count("runs", filter=Q(runs__status=RunStatus.FAILED)),
-    )
-    rows = found.order_by("slug")[:MAX_AGENTS]
-    return [AgentCard(agent, agent.published, agent.n_runs, agent.n_open, agent.n_failed) for agent in rows]
+    found = Agent.objects.filter(team_id=actor.team_id).annotate(published=_newest_published())
+    rows = list(found.order_by("slug")[:MAX_AGENTS])
+    with connection.cursor() as cursor:
+        cursor.execute(_COUNTS, [COUNTED_RUNS + 1, [agent.pk for agent in rows]])
+        counts = {row[0]: row[1:] for row in cursor.fetchall()}
+    return [_card(agent, *counts[agent.pk]) for agent in rows]
+
+
+def _card(agent: Any, n_runs: int, n_open: int, n_failed: int) -> AgentCard:
+    is_cut = n_runs > COUNTED_RUNS
+    return AgentCard(agent, agent.published, min(n_runs, COUNTED_RUNS), n_open, n_failed, is_cut)
 
 
 def _newest_published() -> Subquery:

@@ -1,0 +1,188 @@
+"""What a query finds, at a glance: how many runs have which values, and when they were created.
+
+Both look at a sample: all that the query finds, where that can be had for little, else the newest of it.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+from django.db import connection
+
+from agentops.accounts.roles import Actor
+from agentops.common.query import parse, render
+from agentops.common.query.edit import values_of, without_key
+from runs.models import Run
+from runs.selectors.run_query import RunQuery, run_query
+from runs.selectors.walk import Place, sample
+
+FACETS = ("status", "agent", "health", "tag", "version")
+FACET_VALUES = 12
+MAX_BUCKETS = 60
+BUCKET_ROWS = 300
+_WIDTHS = (
+    1,
+    2,
+    5,
+    10,
+    30,
+    60,
+    120,
+    300,
+    600,
+    1800,
+    3600,
+    7200,
+    10800,
+    21600,
+    43200,
+    86400,
+    172800,
+    604800,
+    2592000,
+)
+
+_FACETS = """
+    WITH r AS MATERIALIZED (SELECT status, agent_id, agent_version_id, health, tags FROM runs_run WHERE id = ANY(%s))
+    SELECT 'status', status, count(*) FROM r GROUP BY 2
+    UNION ALL SELECT 'agent', a.slug, count(*) FROM r JOIN runs_agent a ON a.id = r.agent_id GROUP BY 2
+    UNION ALL SELECT 'version', v.number::text, count(*) FROM r JOIN runs_agentversion v ON v.id = r.agent_version_id GROUP BY 2
+    UNION ALL SELECT 'health', flag, count(*) FROM r, unnest(r.health) AS flag GROUP BY 2
+    UNION ALL SELECT 'tag', tag, count(*) FROM r, unnest(r.tags) AS tag GROUP BY 2
+"""
+_BUCKETS = """
+    SELECT b.n, s.status, count(*) FILTER (WHERE s.is_meant), count(*), min(s.created_at)
+    FROM generate_series(0, %s) AS b(n) CROSS JOIN LATERAL (
+        SELECT r.status, r.created_at, ({condition}) AS is_meant FROM (
+            SELECT * FROM runs_run WHERE team_id = %s{arm} AND created_at >= %s + b.n * %s AND created_at < %s + (b.n + 1) * %s
+            ORDER BY created_at DESC, id DESC LIMIT %s
+        ) AS r
+    ) AS s GROUP BY 1, 2
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class FacetValue:
+    """A value, and how many runs have it: that many or more when not `is_all`."""
+
+    key: str
+    value: str
+    count: int
+    is_all: bool
+    is_chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """Runs created from `start` until `end` by status; `is_estimate`: reckoned from the newest of them."""
+
+    start: datetime
+    end: datetime
+    counts: dict[str, int]
+    is_estimate: bool = False
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """The buckets, oldest first; `is_cut`: the query finds older runs, too."""
+
+    buckets: list[Bucket]
+    is_cut: bool
+
+
+def facets_for(actor: Actor, text: str) -> dict[str, list[FacetValue]]:
+    """Return, for each facet, the values that most runs have.
+
+    A facet leaves out what the query asks of its own key, so that other values can be chosen, too.
+
+    Raises: BadQueryError
+    """
+    term = parse(text)
+    bare = {key: render(without_key(term, key)) if values_of(term, key) else text for key in FACETS}
+    tables = {narrowed: _facet_table(actor, narrowed) for narrowed in {*bare.values()}}
+    return {key: _values(key, values_of(term, key), tables[bare[key]]) for key in FACETS}
+
+
+def _values(key: str, chosen: Sequence[str], table: tuple[dict[str, Counter[str]], bool]) -> list[FacetValue]:
+    counts, is_all = table
+    known = counts[key] + Counter()
+    ranked = sorted({*known, *chosen}, key=lambda value: (value not in chosen, -known[value], value))
+    return [FacetValue(key, value, known[value], is_all, value in chosen) for value in ranked[:FACET_VALUES]]
+
+
+def _facet_table(actor: Actor, text: str) -> tuple[dict[str, Counter[str]], bool]:
+    places, is_all = sample(run_query(actor, text).way)
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    with connection.cursor() as cursor:
+        cursor.execute(_FACETS, [[run_id for _at, run_id in places]])
+        for key, value, count in cursor.fetchall():
+            counts[key][value] = count
+    return counts, is_all
+
+
+def histogram_for(actor: Actor, text: str) -> Histogram | None:
+    """Return when the runs were created that the query finds; None when it finds none.
+
+    Without a time in the query it reaches back as far as the newest of them that a sample holds.
+
+    Raises: BadQueryError
+    """
+    query = run_query(actor, text, is_timed=True)
+    places, is_all = sample(query.way)
+    if not places:
+        return None
+    times = [at for at, _run_id in places]
+    since, until = query.way.hints.since, query.way.hints.until
+    end = min(until or query.asker.now, query.asker.now)
+    edges = _edges(since or min(times), max(end, *times), query.asker.zone)
+    buckets = _exact(actor, places, edges) if is_all else _sampled(query, edges)
+    return Histogram(buckets, is_cut=not is_all and since is None)
+
+
+def _edges(start: datetime, end: datetime, zone: ZoneInfo) -> list[datetime]:
+    """Return the ends of at most MAX_BUCKETS buckets of a round width, as clocks in the zone show it."""
+    length = (end - start).total_seconds()
+    width = next((width for width in _WIDTHS if length / width < MAX_BUCKETS - 1), _WIDTHS[-1])
+    shift = start.astimezone(zone).utcoffset() or timedelta()
+    first = datetime.fromtimestamp((start + shift).timestamp() // width * width, UTC) - shift
+    n_buckets = min(MAX_BUCKETS, int((end - first).total_seconds() // width) + 1)
+    return [first + timedelta(seconds=width * n) for n in range(n_buckets + 1)]
+
+
+def _exact(actor: Actor, places: Sequence[Place], edges: list[datetime]) -> list[Bucket]:
+    ids = [run_id for _at, run_id in places]
+    found = Run.objects.filter(team_id=actor.team_id, id__in=ids).values_list("created_at", "status")
+    width, counts = edges[1] - edges[0], [Counter[str]() for _ in edges[1:]]
+    for created_at, status in found:
+        counts[min(len(counts) - 1, max(0, (created_at - edges[0]) // width))][status] += 1
+    return [Bucket(*ends, dict(count)) for ends, count in zip(pairwise(edges), counts, strict=True)]
+
+
+def _sampled(query: RunQuery, edges: list[datetime]) -> list[Bucket]:
+    """Count in each bucket the newest BUCKET_ROWS runs; where there are more, reckon how many more."""
+    way, width = query.way, edges[1] - edges[0]
+    arm, value = way.arms[0] if len(way.arms) == 1 else ("", None)
+    bound = [way.team_id, *([] if value is None else [value]), edges[0], width, edges[0], width, BUCKET_ROWS]
+    rows: dict[int, list[tuple[str, int, int, datetime]]] = defaultdict(list)
+    with connection.cursor() as cursor:
+        sql = _BUCKETS.format(condition=way.condition.text, arm=arm)
+        cursor.execute(sql, [len(edges) - 2, *way.condition.params, *bound])
+        for n, *row in cursor.fetchall():
+            rows[n].append((row[0], row[1], row[2], row[3]))
+    return [_bucket(*ends, rows[n]) for n, ends in enumerate(pairwise(edges))]
+
+
+def _bucket(start: datetime, end: datetime, rows: list[tuple[str, int, int, datetime]]) -> Bucket:
+    counts = {status: n_meant for status, n_meant, _n_all, _first in rows if n_meant}
+    if sum(n_all for _status, _n_meant, n_all, _first in rows) < BUCKET_ROWS:
+        return Bucket(start, end, counts)
+    looked_at = end - min(first for *_rest, first in rows)
+    share = (end - start) / max(looked_at, timedelta(milliseconds=1))
+    return Bucket(start, end, {status: round(n * share) for status, n in counts.items()}, is_estimate=True)

@@ -1,0 +1,18 @@
+"""Suggestions for the query that is being typed."""
+
+from django.http import HttpRequest, HttpResponse
+
+from agentops.accounts.roles import Actor
+from agentops.common.query import MAX_CHARACTERS
+from runs.search.suggest import spot_at
+from runs.selectors.console.suggestions import suggestions_for
+from runs.views.base import respond, room
+
+
+@room
+def suggest(request: HttpRequest, actor: Actor) -> HttpResponse:
+    text = request.GET.get("q", "")[:MAX_CHARACTERS].replace("\0", "")
+    at = request.GET.get("at", "")
+    spot = spot_at(text, int(at) if at.isdecimal() and len(at) < 6 else len(text))
+    context = {"spot": spot, "options": suggestions_for(actor, spot)}
+    return respond(request, "runs/_suggest.html", context)
