@@ -310,7 +310,7 @@ def a_told_run(version: AgentVersion) -> Run:
         ended_at = run.ended_at - timedelta(hours=hours)
         callback = Callback.objects.create(
             run=run, team_id=run.team_id, url=url, host="shop.example.org:443", run_status=status, body=b"{}",
-            ended_at=ended_at, state=state, attempts=3, due_at=run.ended_at + timedelta(minutes=30),
+            ended_at=ended_at, state=state, attempts=3 if state == "given_up" else 2, due_at=run.ended_at + timedelta(minutes=30),
         )  # fmt: skip
         _attempts(callback)
     return run
@@ -327,7 +327,7 @@ def _attempts(callback: Callback) -> None:
         (None, "http_timeout", f"{callback.url} did not answer in time", ""),
         (410, "http_410", "410 Gone", '{"message": "no such tenant any more"}'),
     ]
-    for number, (status, code, message, answer) in enumerate(told, 1):
+    for number, (status, code, message, answer) in enumerate(told[: callback.attempts], 1):
         at = callback.ended_at + timedelta(minutes=6 * number)
         CallbackAttempt.objects.create(
             callback=callback, number=number, team_id=callback.team_id, started_at=at, ended_at=at, http_status=status,
