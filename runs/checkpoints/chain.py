@@ -53,6 +53,20 @@ def outcome_mac(
     return _mac(b"outcome", team_id, run_id, seq, link, codec, body)
 
 
+def end_mac(
+    team_id: UUID,
+    run_id: UUID,
+    head: tuple[int, bytes],
+    *,
+    codec: int = 0,
+    output: bytes = b"",
+    error: JsonValue = None,
+) -> bytes:
+    """Return the 32-byte code of a run's end: its last checkpoint (seq and hash), and its output or its error."""
+    seq, head_hash = head
+    return _mac(b"end", team_id, run_id, seq, head_hash + digest(error), codec, output)
+
+
 def segment_mac(
     team_id: UUID, run_id: UUID, seq: int, from_seq: int, from_hash: bytes, tip_hash: bytes, encoded: Encoded
 ) -> bytes:

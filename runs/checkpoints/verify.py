@@ -6,7 +6,7 @@ from itertools import chain
 from uuid import UUID
 
 from runs.checkpoints.blobs import load
-from runs.checkpoints.chain import IntegrityError, checkpoint_hash, outcome_mac, same, segment_mac
+from runs.checkpoints.chain import IntegrityError, checkpoint_hash, end_mac, outcome_mac, same, segment_mac
 from runs.checkpoints.codec import Encoded
 from runs.checkpoints.reuses import mac_of, seal_of
 from runs.checkpoints.store import DELTA, SEGMENT, SNAPSHOT, fork_genesis, genesis
@@ -33,7 +33,7 @@ class Verdict:
 
 
 def verify_run(run: Run) -> Verdict:
-    """Check every snapshot, delta, segment and outcome of a run, and that none is missing, moved or added.
+    """Check every snapshot, delta, segment and outcome of a run and its end, and that none is missing, moved or added.
 
     Reads all of them, in chunks; writes nothing.
     """
@@ -41,7 +41,7 @@ def verify_run(run: Run) -> Verdict:
     hashes: dict[int, bytes] = {}
     n_rows, last_good_seq = 0, 0
     checks = (_genesis(run, hashes), _deltas(run, hashes), _segments(run, hashes), _outcomes(run))
-    for failure in chain(*checks, _branches(run, hashes)):
+    for failure in chain(*checks, _branches(run, hashes), _end(run)):
         n_rows += 1
         if failure is not None:
             failures.append(str(failure))
@@ -112,6 +112,24 @@ def _branches(run: Run, hashes: dict[int, bytes]) -> Iterator[IntegrityError | N
         if branch.left_head_seq is not None:
             is_good = is_good and same(hashes.get(branch.left_head_seq, b""), branch.left_head_hash or b"")
         yield None if is_good else IntegrityError(run.id, branch.from_seq, f"branch {branch.number}")
+
+
+def _end(run: Run) -> Iterator[IntegrityError | None]:
+    """Yield the verdict on the output or the error of a run that a worker has ended.
+
+    A dead letter whose processes died was written by a beater, which has no key.
+    """
+    is_poison = isinstance(run.error, dict) and run.error.get("code") == "poison"
+    if run.status == "succeeded" or (run.status == "failed" and not is_poison):
+        is_good = run.end_mac is not None and same(mac_of_end(run), run.end_mac)
+        what = "the output" if run.status == "succeeded" else "the error"
+        yield None if is_good else IntegrityError(run.id, run.head_seq, what)
+
+
+def mac_of_end(run: Run) -> bytes:
+    """Return the code that the end of the run should have, as it is stored."""
+    body, head = bytes(run.output or b""), (run.head_seq, bytes(run.head_hash))
+    return end_mac(run.team_id, run.id, head, codec=run.output_codec, output=body, error=run.error)
 
 
 def _is_whole(codec: int, body: bytes | memoryview) -> bool:

@@ -8,7 +8,7 @@ from agentops.common.conf import conf
 from agentops.common.ids import new_token
 from agentops.common.types import JsonObject, JsonValue
 from runs.checkpoints.blobs import shelved
-from runs.checkpoints.chain import checkpoint_hash
+from runs.checkpoints.chain import checkpoint_hash, end_mac
 from runs.checkpoints.codec import Encoded, encode_capped
 from runs.checkpoints.segments import Segment, Tail
 from runs.engine.updates import Delta
@@ -102,7 +102,9 @@ def commit_finish(
     """
     what = "the output of the run"
     encoded = shelved(lease.team_id, encode_capped(output, max_bytes=conf().value_max_bytes, what=what))
-    more = {"output": encoded.body, "output_codec": encoded.codec, "value": encoded}
+    head = (position.node_seq, done.hash)
+    mac = end_mac(lease.team_id, lease.run_id, head, codec=encoded.codec, output=encoded.body)
+    more = {"output": encoded.body, "output_codec": encoded.codec, "end_mac": mac, "value": encoded}
     return bool(_commit("finish", lease, position, done, more, pending)[3])
 
 
@@ -115,9 +117,10 @@ def commit_failure(
 
     Raises: LeaseLost. Transaction: none open; one statement.
     """
+    head = (position.head_seq, position.head_hash)
     params = _params(lease, position) | {
         "status": "failed", "summary": str(error["message"])[:300], "error_code": str(error["code"])[:100],
-        "run_error": json.dumps(error), "health": [], "n_steps": 1 + n_actions, "n_failed": 1,
+        "end_mac": end_mac(lease.team_id, lease.run_id, head, error=error), "run_error": json.dumps(error), "health": [], "n_steps": 1 + n_actions, "n_failed": 1,
     }  # fmt: skip
     return bool(_fenced("fail", ("node_step",), params, pending)[3])
 

@@ -39,11 +39,12 @@ GUARDS = {
     ),
     "finish": (
         "UPDATE runs_run SET head_seq = %(seq)s, head_hash = %(hash)s, status = 'succeeded', ended_at = clock_timestamp(), "
-        f"output = %(output)s, output_codec = %(output_codec)s, {_LEAVE}, {_COUNTERS} {_WHERE} "
+        f"output = %(output)s, output_codec = %(output_codec)s, end_mac = %(end_mac)s, {_LEAVE}, {_COUNTERS} {_WHERE} "
         f"AND node_seq = %(seq)s {_RETURNING_KIN}"
     ),
     "fail": (
         "UPDATE runs_run SET status = 'failed', ended_at = clock_timestamp(), error = %(run_error)s::jsonb, "
+        "end_mac = %(end_mac)s, "
         f"{_LEAVE}, {_COUNTERS} {_WHERE} AND node_seq = %(seq)s {_RETURNING_KIN}"
     ),
     "sleep": (

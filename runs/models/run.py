@@ -96,6 +96,7 @@ class Run(models.Model):
     output = models.BinaryField(null=True)
     output_codec = models.SmallIntegerField(default=0)
     error = models.JSONField(null=True)
+    end_mac = models.BinaryField(max_length=32, null=True)
     ended_by = models.CharField(max_length=200, blank=True)
     end_reason = models.TextField(blank=True)
 

@@ -9,7 +9,7 @@ from runs.services.control import apply
 
 _RETRY = """
 WITH r AS (
-    UPDATE runs_run SET status = 'queued', error = NULL, ended_at = NULL, health = '{}', control = '',
+    UPDATE runs_run SET status = 'queued', error = NULL, end_mac = NULL, ended_at = NULL, health = '{}', control = '',
         attempts_before = node_attempt, node_attempt = node_attempt + 1, queued_at = clock_timestamp(),
         n_failed_steps = greatest(n_failed_steps - 1, 0), ended_by = '', end_reason = ''
     WHERE id = %(run_id)s AND team_id = %(team_id)s AND status = ANY(%(sources)s)

@@ -1,10 +1,12 @@
 """Whatever is changed, moved or taken away behind the product's back is named."""
 
+import importlib
 import random
 from io import StringIO
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import override_settings
@@ -41,7 +43,7 @@ def sql(statement: str, *params: Any) -> int:
 
 def test_an_untouched_run_is_clean(finished: Run) -> None:
     verdict = verify_run(finished)
-    assert (verdict.is_clean, verdict.n_rows) == (True, 60 + 1 + 120)
+    assert (verdict.is_clean, verdict.n_rows) == (True, 60 + 1 + 120 + 1)
 
 
 @pytest.mark.parametrize("column", ["body", "hash"])
@@ -68,6 +70,48 @@ def test_a_flipped_bit_in_the_run_row_is_named(finished: Run, column: str) -> No
     assert sql(f"UPDATE runs_run SET {flipped(column)} WHERE id = %s", finished.pk)
     finished.refresh_from_db()
     assert verify_run(finished).failures
+
+
+@pytest.mark.parametrize("change", [flipped("output"), "output_codec = output_codec # 1", "end_mac = NULL"])
+def test_a_changed_output_is_named(finished: Run, change: str) -> None:
+    assert sql(f"UPDATE runs_run SET {change} WHERE id = %s", finished.pk)
+    finished.refresh_from_db()
+    assert verify_run(finished).failures == [
+        f"the output of run {finished.pk} at step 178 fails its integrity check"
+    ]
+
+
+@pytest.mark.parametrize(
+    "change", ["""error = jsonb_set(error, '{message}', '"all is well"')""", "end_mac = NULL", "error = NULL"]
+)
+def test_a_changed_error_is_named(change: str) -> None:
+    run = drive(a_run("test-misbehaves", {"how": "fails"}))
+    assert verify_run(run).is_clean
+    assert sql(f"UPDATE runs_run SET {change} WHERE id = %s", run.pk)
+    run.refresh_from_db()
+    assert verify_run(run).failures == [f"the error of run {run.pk} at step 0 fails its integrity check"]
+
+
+def test_the_end_of_another_run_is_named(finished: Run) -> None:
+    other = drive(a_run("test-effects", {"run": "s", "n": 2}))
+    assert sql(
+        "UPDATE runs_run r SET output = o.output, output_codec = o.output_codec, end_mac = o.end_mac"
+        " FROM runs_run o WHERE o.id = %s AND r.id = %s",
+        finished.pk,
+        other.pk,
+    )
+    other.refresh_from_db()
+    assert verify_run(other).failures
+
+
+def test_the_ends_of_runs_that_were_over_before_are_sealed(finished: Run) -> None:
+    sealing = importlib.import_module("runs.migrations.0010_end_mac")
+    failed = drive(a_run("test-misbehaves", {"how": "fails"}))
+    assert sql("UPDATE runs_run SET end_mac = NULL") == 2
+    sealing.seal(apps, None)
+    for run in (finished, failed):
+        run.refresh_from_db()
+        assert verify_run(run).is_clean
 
 
 def test_two_swapped_checkpoints_are_named(finished: Run) -> None:
@@ -129,7 +173,7 @@ def test_a_run_with_a_broken_chain_stops_and_says_so() -> None:
 def test_the_command_names_the_run_and_its_last_good_checkpoint(finished: Run) -> None:
     clean = StringIO()
     call_command("verify_chain", stdout=clean)
-    assert "1 runs, 181 rows checked, 0 runs fail" in clean.getvalue()
+    assert "1 runs, 182 rows checked, 0 runs fail" in clean.getvalue()
     sql(
         f"UPDATE runs_checkpoint SET {flipped('body')} WHERE run_id = %s AND kind = 'd' AND seq = 10",
         finished.pk,

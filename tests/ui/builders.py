@@ -15,6 +15,7 @@ from agentops.common.ids import new_id
 from runs.checkpoints.chain import checkpoint_hash, outcome_mac
 from runs.checkpoints.codec import encode
 from runs.checkpoints.store import genesis
+from runs.checkpoints.verify import mac_of_end
 from runs.models import (
     Agent,
     AgentVersion,
@@ -175,7 +176,7 @@ class RunBuilder:
             input_codec=self.first.codec, head_hash=self.hash, head_seq=self.head,
             request_hash=digest(self.input), created_by="ada", **values,
         )  # fmt: skip
-        Run.objects.filter(pk=run.pk).update(created_at=self.created_at)
+        Run.objects.filter(pk=run.pk).update(created_at=self.created_at, end_mac=mac_of_end(run))
         for model, rows in self.rows.items():
             model._default_manager.bulk_create(rows, batch_size=2000)  # type: ignore[attr-defined]
         return Run.objects.get(pk=run.pk)
