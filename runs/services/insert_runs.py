@@ -75,7 +75,7 @@ def _row(run: Run) -> dict[str, Any]:
     return {
         name: value
         for name, (field, default) in run_columns().items()
-        if (value := getattr(run, field.attname)) != default and not isinstance(value, DatabaseDefault)
+        if not isinstance(value := getattr(run, field.attname), DatabaseDefault) and value != default
     }
 
 
