@@ -27,6 +27,7 @@ class _Kind(NamedTuple):
 
 
 _TEXT, _BINARY = 0, 1
+_NO_SUCH_STATEMENT = b"26000"  # psycopg deallocates all statements of a connection after a rollback
 
 
 def _characters(text: str) -> bytes:
@@ -97,6 +98,10 @@ def run(connection: Connection[Any], sql: str, params: Mapping[str, Any]) -> lis
         plan = prepared.plans.get(key) or _prepare(connection, prepared, key)
         dumped: list[Any] = [dump(value) for dump, value in zip(plan.dumps, values, strict=True)]
         result = connection.pgconn.exec_prepared(plan.name, dumped, plan.formats)
+        if result.error_field(pq.DiagnosticField.SQLSTATE) == _NO_SUCH_STATEMENT:
+            prepared.plans.clear()
+            plan = _prepare(connection, prepared, key)
+            result = connection.pgconn.exec_prepared(plan.name, dumped, plan.formats)
     _check(connection, result)
     prepared.transformer.set_pgresult(result)
     return prepared.transformer.load_rows(0, result.ntuples, tuple)
