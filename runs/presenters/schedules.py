@@ -1,15 +1,17 @@
 """Schedules in words: rows of the list, the times that come next, and what came of those that have been."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
+from uuid import UUID
 
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy
 
 from runs.engine.schedules import FireStatus, Missed, Overlap
 from runs.engine.states import RunStatus
@@ -18,6 +20,7 @@ from runs.presenters import text, times
 from runs.presenters.status import RUN, Chip
 from runs.timetable import Timetable, timetable
 
+_RUN_ID = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
 ACTIVE = Chip(gettext_lazy("Active"), "good", "wait")
 PAUSED = Chip(gettext_lazy("Paused"), "need", "pause")
 FIRES: dict[str, Chip] = {
@@ -76,13 +79,19 @@ class ScheduleRow:
 
 @dataclass(frozen=True, slots=True)
 class FireRow:
-    """One line of the history. `run_chip` tells how its run is now."""
+    """One line of the history.
+
+    `run_chip` tells how its run is now; `told` names the run `named` at its end, and goes on in `told_after`.
+    """
 
     fire: ScheduleFire
     chip: Chip
     run_chip: Chip | None
     run_title: str
+    title: str
     told: str
+    named: UUID | None
+    told_after: str
 
 
 def schedule_row(schedule: Schedule) -> ScheduleRow:
@@ -119,13 +128,17 @@ def time_words(table: Timetable, found: Sequence[datetime], now: datetime) -> li
 
 def fire_row(fire: ScheduleFire) -> FireRow:
     """Return a line of the history; `fire` bears what fires_for annotates."""
-    status = fire.__dict__["run_status"]
+    status, told = fire.__dict__["run_status"], _told(fire)
+    parts = _RUN_ID.split(told, maxsplit=1)
     return FireRow(
         fire=fire,
         chip=FIRES[fire.status],
         run_chip=RUN[RunStatus(status)] if status else None,
         run_title=text.line(fire.__dict__["run_title"] or "", 80),
-        told=_told(fire),
+        title=told,
+        told=parts[0],
+        named=UUID(parts[1]) if len(parts) > 1 else None,
+        told_after="".join(parts[2:]),
     )
 
 
@@ -139,8 +152,9 @@ def _told(fire: ScheduleFire) -> str:
     told = [text.line(fire.reason, 400)]
     if fire.fired_by:
         told.insert(0, _("fired by %(who)s") % {"who": text.line(fire.fired_by, 80)})
-    if fire.status == FireStatus.MISSED and fire.n_times > 1:
-        told.insert(0, ngettext("%(n)s time", "%(n)s times", fire.n_times) % {"n": f"{fire.n_times:,}"})
+    if fire.status == FireStatus.MISSED and fire.n_times > 1 and fire.first_at:
+        since = date_format(timezone.localtime(fire.first_at), "M j, H:i")
+        told.insert(0, _("%(n)s times since %(at)s") % {"n": f"{fire.n_times:,}", "at": since})
     return "; ".join(part for part in told if part)
 
 

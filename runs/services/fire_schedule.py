@@ -32,12 +32,22 @@ def fire_schedule(
     if idempotency_key is not None:
         check_text("/idempotency_key", idempotency_key, MAX_KEY_CHARACTERS)
     row = ScheduleFire(
-        schedule=schedule, team_id=actor.team_id, fire_at=Now(), fired_by=actor.name[:200], idempotency_key=idempotency_key
-    )  # fmt: skip
-    ScheduleFire.objects.bulk_create([row], ignore_conflicts=True)
-    found = ScheduleFire.objects.filter(schedule=schedule)
-    fire = found.get(idempotency_key=idempotency_key) if idempotency_key is not None else found.get(pk=row.pk)
+        schedule=schedule, team_id=actor.team_id, fired_by=actor.name[:200], idempotency_key=idempotency_key
+    )
+    fire = None
+    while fire is None:  # another hand may have taken the same microsecond
+        row.fire_at = Now()
+        ScheduleFire.objects.bulk_create([row], ignore_conflicts=True)
+        fire = _stored(row)
     is_new = fire.pk == row.pk
     while fire.status == FireStatus.DUE and settle_next(schedule_id, is_patient=True):
         fire.refresh_from_db()
     return fire, is_new
+
+
+def _stored(row: ScheduleFire) -> ScheduleFire | None:
+    """Return the row that stands now: this one, or the one that took its key before."""
+    found = ScheduleFire.objects.filter(schedule=row.schedule)
+    if row.idempotency_key is None:
+        return found.filter(pk=row.pk).first()
+    return found.filter(idempotency_key=row.idempotency_key).first()
