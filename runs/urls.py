@@ -6,6 +6,7 @@ from django.views.generic import RedirectView
 from runs.presenters.verbs import VERBS
 from runs.views import (
     actions,
+    branches,
     bulk,
     callbacks,
     dead_letters,
@@ -63,6 +64,9 @@ urlpatterns = [
     path("runs/<uuid:run_id>/callbacks", callbacks.callbacks, name="callbacks"),
     path("runs/<uuid:run_id>/callbacks/<uuid:callback_id>/send", callbacks.send_again, name="send-callback"),
     path("settings/callbacks", callbacks.secret, name="callback-secret"),
+    path("runs/<uuid:run_id>/branches", branches.branches, name="branches"),
+    path("runs/<uuid:run_id>/fork", branches.fork, name="fork"),
+    path("runs/<uuid:run_id>/rewind", branches.rewind, name="rewind"),
     path("runs/<uuid:run_id>/verify", verify.verify, name="verify"),
     path("runs/<uuid:run_id>/steps/<int:seq>/resolve", actions.resolve, name="resolve"),
     path("runs/<uuid:run_id>/waits", waits.waits, name="waits"),

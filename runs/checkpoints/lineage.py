@@ -14,9 +14,13 @@ END = 1 << 62
 
 @dataclass(frozen=True, slots=True)
 class Lineage:
-    """The stretches of a branch, the oldest first: branch number, and the last checkpoint of it that belongs here."""
+    """The stretches of a branch, the oldest first: branch number, and the last checkpoint of it that belongs here.
+
+    `firsts` are the first steps of these branches.
+    """
 
     stretches: list[tuple[int, int]]
+    firsts: list[int]
 
     @property
     def branch(self) -> int:
@@ -30,19 +34,25 @@ class Lineage:
         """Return whether the node, and with it its actions, belongs to the branch."""
         return any(number == branch and node_seq <= upto for number, upto in self.stretches)
 
+    def holds_seq(self, node_seq: int) -> bool:
+        """Return whether the node belongs to the branch, going by its number alone."""
+        parts = zip(self.firsts, self.stretches, strict=True)
+        return any(first <= node_seq <= upto for first, (_, upto) in parts)
+
 
 def lineage(run_id: UUID, number: int) -> Lineage:
     """Return what the branch is made of. A first branch is made of itself: no row is read."""
-    stretches = [(number, END)]
+    stretches, firsts = [(number, END)], [1]
     if number > 1:
-        columns = ("parent_number", "checkpoint_seq")
+        columns = ("parent_number", "checkpoint_seq", "first_seq")
         rows = {row.number: row for row in Branch.objects.filter(run_id=run_id).only("number", *columns)}
         while number in rows and rows[number].parent_number:
             row = rows[number]
             upto = min(row.checkpoint_seq, stretches[-1][1])
             stretches.append((row.parent_number, upto))
+            firsts = [1, row.first_seq, *firsts[1:]]
             number = row.parent_number
-    return Lineage(stretches[::-1])
+    return Lineage(stretches[::-1], firsts)
 
 
 def branch_of(run: Run, seq: int) -> int:

@@ -14,6 +14,7 @@ from runs.presenters.status import is_cancelling, is_pausing
 from runs.selectors.system import SystemStatus
 
 S = RunStatus
+_ASKED = ("unknown", "permission")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +49,8 @@ def _integrity(run: Run, system: SystemStatus, last_try: Attempt | None) -> Iter
     body = _("The chain of signatures does not hold, so the run was stopped and nothing more is built on it.")
     if isinstance(last_good, int):
         where = _("the input") if not last_good else _("step %(n)s") % {"n": text.number(last_good)}
-        more = _("What fails: %(what)s. The last good checkpoint is %(where)s; save its state with GET %(address)s.") % {
+        more = _("What fails: %(what)s. The last good checkpoint is %(where)s; a fork from there goes on with good data.") % {
             "what": text.line(str(told.get("text", "")).replace(f" of run {run.pk}", ""), 200), "where": where,
-            "address": f"/api/v1/runs/{run.pk}/checkpoints/{last_good}",
         }  # fmt: skip
         yield Note(
             "bad", "shield", _("Stored data is not what was written."), f"{body} {more}", state_seq=last_good
@@ -133,7 +133,7 @@ def _sleeping(run: Run, system: SystemStatus, last_try: Attempt | None) -> Itera
 
 
 def _waiting(run: Run, system: SystemStatus, last_try: Attempt | None) -> Iterator[Note]:
-    if run.status in (S.WAITING, S.AWAITING_APPROVAL) and (run.waiting_on or {}).get("kind") != "unknown":
+    if run.status in (S.WAITING, S.AWAITING_APPROVAL) and (run.waiting_on or {}).get("kind") not in _ASKED:
         told = text.line((run.waiting_on or {}).get("text", ""), 300)
         is_asking = (run.waiting_on or {}).get("kind") == "person"
         yield Note(

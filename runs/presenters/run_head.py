@@ -10,6 +10,7 @@ from runs.models import Attempt, Run
 from runs.presenters import text, times
 from runs.presenters.notes import Note, is_over, left_unknown, notes_of
 from runs.presenters.run_list import Meter, meter_of, progress_note
+from runs.presenters.lanes import mode_chips
 from runs.presenters.status import Chip, health_chips, run_chip
 from runs.presenters.verbs import ENDINGS, VERBS, Verb, verbs_of
 from runs.presenters.waits import Wait, wait_of
@@ -25,6 +26,7 @@ class Head:
 
     title: str
     chip: Chip
+    mode: list[Chip]
     health: list[Chip]
     node: str
     place: str
@@ -51,7 +53,7 @@ def head_of(run: Run, system: SystemStatus, last_try: Attempt | None, unknown_se
     meter, chip = meter_of(run), run_chip(run)
     is_open, verbs = not is_over(run), verbs_of(run)
     return Head(
-        title=text.line(run.title, 200), chip=chip, health=health_chips(run), node=text.line(run.node, 80),
+        title=text.line(run.title, 200), chip=chip, mode=mode_chips(run), health=health_chips(run), node=text.line(run.node, 80),
         place=_("step %(n)s") % {"n": text.number(run.node_seq)}, wait=wait_of(run), meter=meter,
         progress_note=progress_note(run) if is_open else "",
         spent=text.money(run.cost_microusd) if run.cost_microusd else _steps(run), spent_more=_steps(run) if run.cost_microusd else "",

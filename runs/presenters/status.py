@@ -60,6 +60,18 @@ STEP: dict[str, Chip] = {
     "open": Chip(_("Open"), "wait", "wait"),
     "unknown": Chip(_("Outcome unknown"), "need", "warning"),
     "waiting": Chip(_("Waiting"), "wait", "wait"),
+    "asked": Chip(_("Asks permission"), "need", "person", _("A person must allow this call")),
+}
+REUSE: dict[str, Chip] = {
+    "kept": Chip(_("kept"), "idle", "check", _("Copied from before the place where this branch begins")),
+    "recorded": Chip(
+        _("recorded"), "idle", "check", _("What was recorded in the run that was forked; not called again")
+    ),
+    "inherited": Chip(
+        _("inherited"), "idle", "check", _("What an earlier branch of this run got; not called again")
+    ),
+    "edited": Chip(_("edited"), "need", "changed", _("A person wrote this output")),
+    "simulated": Chip(_("simulated"), "need", "document", _("Nothing was written")),
 }
 SUPERSEDED = Chip(_("Superseded"), "idle", "retry", _("Replaced when its node was tried again"))
 

@@ -1,4 +1,7 @@
-"""A write that nobody knows about, in plain words, and the form with which a person tells what they found out."""
+"""A write that a person is asked about, in plain words, and the form with which they answer.
+
+Either nobody knows whether it happened, or it must not be made before somebody allows it.
+"""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -17,12 +20,18 @@ from runs.presenters.inspector import Value, value_of
 from runs.presenters.status import Words
 from runs.selectors.console.unknown import UnknownStep
 
-Outcome = Literal["ran", "did_not_run", "run_again"]
+Outcome = Literal["ran", "did_not_run", "run_again", "allow", "refuse"]
 _CHOICES: tuple[tuple[Outcome, Words, Words], ...] = (
     ("ran", gettext_lazy("It ran"), gettext_lazy("The agent goes on with the output that you give here.")),
     ("did_not_run", gettext_lazy("It did not run"), gettext_lazy("The call counts as failed, with the code did_not_run; the agent decides what then.")),
     ("run_again", gettext_lazy("Run it again"), gettext_lazy("It is called once more under the same key. If it did happen, it happens twice.")),
 )  # fmt: skip
+_PERMISSIONS: tuple[tuple[Outcome, Words, Words], ...] = (
+    ("allow", gettext_lazy("Yes, call it"), gettext_lazy("The write is made.")),
+    ("refuse", gettext_lazy("No"), gettext_lazy("The call counts as failed, with the code refused; the agent decides what then.")),
+    ("ran", gettext_lazy("Use another output"), gettext_lazy("Nothing is called; the agent goes on with the output that you give here.")),
+)  # fmt: skip
+_OUTCOMES = {value for value, _label, _hint in (*_CHOICES, *_PERMISSIONS)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +51,19 @@ class ResolveForm:
     output: str = ""
     reason: str = ""
     errors: dict[str, list[str]] = field(default_factory=dict)
+    is_asked: bool = False
 
     @property
     def choices(self) -> list[Choice]:
-        return [Choice(value, label, hint, value == self.outcome) for value, label, hint in _CHOICES]
+        offered = _PERMISSIONS if self.is_asked else _CHOICES
+        return [Choice(value, label, hint, value == self.outcome) for value, label, hint in offered]
 
     def answer(self) -> dict[str, Any] | None:
         """Return the arguments for resolve_step; None when a field cannot be read, which then bears the error."""
         self.errors = {}
         output: JsonValue = None
-        if self.outcome not in {value for value, _label, _hint in _CHOICES}:
-            self.errors["outcome"] = [_("Say what happened.")]
+        if self.outcome not in _OUTCOMES:
+            self.errors["outcome"] = [_("Choose one.")]
         if not self.reason:
             self.errors["reason"] = [_("Say how you know.")]
         if self.outcome == "ran" and self.output:
@@ -63,6 +74,9 @@ class ResolveForm:
     def refuse(self, error: AgentOpsError) -> None:
         """Put what the tool's output schema says at the output."""
         found: Sequence[Mapping[str, str]] = error.data.get("errors", ())
+        if any(one["pointer"] == "/outcome" for one in found):
+            self.errors["outcome"] = [text.line(error.detail, 300)]
+            return
         told = [text.line(f"{one['pointer']}: {one['message']}".removeprefix(": "), 300) for one in found]
         self.errors["output"] = told or [text.line(error.detail, 300)]
 
@@ -84,7 +98,8 @@ class Unknown:
     """What is known of the call, and the form.
 
     `trouble` is the error that it met, `evidence` what a worker reported that had lost the run meanwhile; either may
-    be empty. `worker` is empty when the one that called is gone and forgotten.
+    be empty. `worker` is empty when the one that called is gone and forgotten. `is_asked`: it was not called yet, and
+    `why` says why it must be allowed.
     """
 
     seq: int
@@ -102,6 +117,8 @@ class Unknown:
     trouble: str
     schema: str
     form: ResolveForm
+    is_asked: bool = False
+    why: str = ""
 
 
 def unknown_words(run: Run, found: UnknownStep, form: ResolveForm | None = None) -> Unknown:
@@ -113,15 +130,20 @@ def unknown_words(run: Run, found: UnknownStep, form: ResolveForm | None = None)
     )  # otherwise the row names the worker that found it out
     worker = found.worker if is_caller else None
     last = found.detail.attempts[-1] if found.detail.attempts else None
+    is_asked = step.status == "asked"
+    headline = _("May %(tool)s be called?") if is_asked else _("Nobody knows whether %(tool)s happened.")
+    form = form or _blank(run, evidence)
+    form.is_asked = is_asked
     return Unknown(
-        seq=step.seq, tool=tool, headline=_("Nobody knows whether %(tool)s happened.") % {"tool": tool},
+        seq=step.seq, tool=tool, headline=headline % {"tool": tool}, is_asked=is_asked,
+        why=text.line((run.waiting_on or {}).get("text", "").partition("? ")[2], 300) if is_asked else "",
         key=text.line(intent.idempotency_key, 100) if intent else "", calls=intent.calls if intent else 1,
         called_at=intent.created_at if intent else step.started_at,
         worker=_worker_words(found) if is_caller else "",
         worker_more=text.line(worker.dead_reason, 120) if worker and worker.dead_at else "", args=_args(found), args_line=_args_line(found),
         evidence=_evidence_words(evidence), evidence_at=intent.evidence_at if intent else None,
         trouble=text.line(last.message, 300) if last else "",
-        schema=json.dumps(found.output_schema, indent=2) if found.output_schema else "", form=form or _blank(run, evidence),
+        schema=json.dumps(found.output_schema, indent=2) if found.output_schema else "", form=form,
     )  # fmt: skip
 
 

@@ -7,7 +7,8 @@ from uuid import UUID
 from django.db.models import Max, Min
 
 from agentops.accounts.roles import Actor
-from runs.models import Branch, Run, Step
+from runs.engine.states import TERMINAL, RunStatus
+from runs.models import Branch, Checkpoint, Run, Signal, Step
 from runs.selectors.runs import run_for, runs_of
 
 MAX_FORKS = 200
@@ -84,3 +85,25 @@ def _branch(run: Run, number: int, row: Branch | None, reach: tuple[int, int, da
         began_at=row.at if row else run.created_at,
         row=row,
     )
+
+
+def has_signals(actor: Actor, run: Run) -> bool:
+    return Signal.objects.filter(team_id=actor.team_id, run_id=run.pk).exists()
+
+
+def usual_point(actor: Actor, run: Run) -> int:
+    """Return the step from which somebody most likely wants to go another way.
+
+    That is the last good checkpoint of a run whose rows fail their check, the node that failed, the checkpoint before
+    the end of a run that succeeded, and else the head.
+    """
+    last_good = (run.waiting_on or {}).get("last_good_seq")
+    if "integrity_failed" in run.health and isinstance(last_good, int):
+        return last_good
+    if run.status == RunStatus.FAILED:
+        return run.node_seq
+    is_at_end = RunStatus(run.status) in TERMINAL and run.head_seq == run.node_seq
+    if not is_at_end:
+        return run.head_seq
+    found = Checkpoint.objects.filter(team_id=actor.team_id, run_id=run.pk, kind="d", seq=run.head_seq)
+    return found.values_list("parent_seq", flat=True).first() or 0

@@ -50,7 +50,8 @@ def test_a_broken_run_is_stopped_and_says_what_to_do(see: See, ada: Client, vers
     assert "Integrity failed" in words(one(head, ".title"))
     note = words(one(head, ".note"))
     assert "What fails: the checkpoint at step 3" in note
-    assert f"GET /api/v1/runs/{run.id}/checkpoints/1" in note
+    assert "a fork from there goes on with good data" in note
+    assert one(head, f"a[href='/runs/{run.id}/fork?from=1']")
     assert see(f"/runs/{run.id}/verify", target="verdict").select("form") == []
 
 

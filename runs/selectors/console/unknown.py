@@ -13,7 +13,7 @@ from runs.selectors.tools import output_schema_of
 
 @dataclass(frozen=True, slots=True)
 class UnknownStep:
-    """A write that may have happened: its step, who called it (None: forgotten), and what its tool returns when it runs."""
+    """A write that a person is asked about: its step, who called it (None: forgotten), and what its tool returns when it runs."""
 
     detail: StepDetail
     worker: Worker | None
@@ -21,10 +21,10 @@ class UnknownStep:
 
 
 def unknown_for(actor: Actor, run: Run) -> UnknownStep | None:
-    """Return the write that the run waits for a person to tell about; None when it does not."""
+    """Return the write that the run waits for a person to tell about, or to allow; None when it does not."""
     waiting_on: dict[str, Any] = run.waiting_on or {}
     seq = waiting_on.get("seq")
-    is_asked = run.status == RunStatus.AWAITING_APPROVAL and waiting_on.get("kind") == "unknown"
+    is_asked = run.status == RunStatus.AWAITING_APPROVAL and waiting_on.get("kind") in ("unknown", "permission")
     return unknown_at(actor, run, seq) if is_asked and isinstance(seq, int) else None
 
 

@@ -1,0 +1,158 @@
+"""The form that forks a run: what somebody typed, what it asks for, and what would become of the world."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from agentops.common.errors import AgentOpsError, InvalidInputError
+from agentops.common.types import JsonValue
+from runs.checkpoints.diff import diff, same_json
+from runs.engine.reuse import FORK_MODES, Mode
+from runs.presenters import text
+from runs.presenters.effects import MEANS, fate_words
+from runs.presenters.status import Chip, Words
+from runs.selectors.effects import Behind
+from runs.services.fork_plan import ForkRequest
+
+EDITABLE_CHARACTERS = 60_000
+NAMES: dict[Mode, Words] = {
+    Mode.RECORDED: gettext_lazy("Recorded"),
+    Mode.DRY: gettext_lazy("Dry"),
+    Mode.LIVE: gettext_lazy("Live"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ModeChoice:
+    value: str
+    label: Words
+    hint: Words
+    is_chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EffectLine:
+    """One write behind the place, and its fate in each mode that is shown."""
+
+    seq: int
+    tool: str
+    args: str
+    key: str
+    fates: list[Chip]
+
+
+@dataclass(slots=True)
+class ForkForm:
+    """The form as somebody filled it; what does not fit stands in `errors` at its field, or in `told`.
+
+    `state` is JSON, empty where the state is too long to be edited; `patch` is JSON Patch, used then. `output` is what
+    the action at which the fork begins should have returned.
+    """
+
+    seq: int
+    mode: str = Mode.RECORDED.value
+    state: str = ""
+    patch: str = ""
+    output: str = ""
+    version: str = ""
+    reason: str = ""
+    keep_signals: bool = False
+    errors: dict[str, str] = field(default_factory=dict)
+    told: list[str] = field(default_factory=list)
+
+    @property
+    def modes(self) -> list[ModeChoice]:
+        return [
+            ModeChoice(mode.value, label, MEANS[mode], mode.value == self.mode)
+            for mode, label in NAMES.items()
+        ]
+
+    def request(self, before: Any, recorded: Any, *, has_output: bool) -> ForkRequest | None:
+        """Return what is asked for; None when a field cannot be read, which then bears the error."""
+        state = self._read("state", self.state, before)
+        patch = self._read("patch", self.patch, []) if self.patch else diff(before, state)
+        output = self._read("output", self.output, recorded) if has_output else recorded
+        if self.mode not in {mode.value for mode in FORK_MODES}:
+            self.errors["mode"] = _("Say how it treats the world.")
+        if not isinstance(patch, list):
+            self.errors["patch"] = _("This must be a list of operations.")
+        if self.errors:
+            return None
+        assert isinstance(patch, list)
+        is_edited = has_output and not same_json(output, recorded)
+        return ForkRequest(
+            seq=self.seq, effect_mode=self.mode, reason=self.reason, state_patch=patch or None,
+            outputs={self.seq: output} if is_edited else None, keep_signals=self.keep_signals,
+            version=int(self.version) if self.version.isdecimal() and len(self.version) < 9 else None,
+        )  # fmt: skip
+
+    def refuse(self, error: AgentOpsError) -> None:
+        """Put an error at the field that it is about."""
+        detail = text.line(error.detail, 400)
+        pointers = [str(one.get("pointer", "")) for one in error.data.get("errors", ())]
+        place = next(
+            (_PLACES[p.split("/")[1]] for p in pointers if "/" in p and p.split("/")[1] in _PLACES), ""
+        )
+        if not place and isinstance(error, InvalidInputError):
+            place = (
+                "output"
+                if detail.startswith("the output")
+                else "state"
+                if detail.startswith("the state")
+                else ""
+            )
+        if place == "state" and not self.state:
+            place = "patch"
+        if place:
+            self.errors[place] = detail
+        else:
+            self.told.append(detail)
+
+    def _read(self, name: str, typed: str, otherwise: JsonValue) -> JsonValue:
+        if not typed.strip():
+            return otherwise
+        try:
+            value: JsonValue = json.loads(typed)
+        except json.JSONDecodeError as error:
+            told = _("This is not JSON: line %(line)d, column %(column)d: %(what)s.")
+            self.errors[name] = told % {"line": error.lineno, "column": error.colno, "what": error.msg}
+        except RecursionError:
+            self.errors[name] = _("This is nested too deeply.")
+        else:
+            return value
+        return otherwise
+
+
+_PLACES = {"state_patch": "state", "outputs": "output", "version": "version", "effect_mode": "mode"}
+
+
+def pretty(value: Any) -> str:
+    """Return a value as JSON to be edited; empty when it is too long for that."""
+    written = json.dumps(value, indent=2, ensure_ascii=False)
+    return written if len(written) <= EDITABLE_CHARACTERS else ""
+
+
+def effect_lines(behinds: Sequence[Behind]) -> list[EffectLine]:
+    """Return the writes behind a place, with their fates in the order of `behinds`."""
+    return [
+        EffectLine(
+            effects[0].seq, text.line(effects[0].tool, 80), text.line(json.dumps(effects[0].args, ensure_ascii=False), 160),
+            text.line(effects[0].key, 60), [fate_words(effect.fate) for effect in effects],
+        )
+        for effects in zip(*(behind.effects for behind in behinds), strict=True)
+    ]  # fmt: skip
+
+
+def posted(data: Mapping[str, str], seq: int) -> ForkForm:
+    """Return the form as it was posted."""
+    def typed(name: str) -> str:
+        return data.get(name, "").strip()
+
+    return ForkForm(
+        seq, mode=typed("mode"), state=typed("state"), patch=typed("patch"), output=typed("output"), version=typed("version"),
+        reason=typed("reason"), keep_signals=bool(typed("keep_signals")),
+    )  # fmt: skip
