@@ -15,7 +15,7 @@ from tests.runs import a_run
 pytestmark = [pytest.mark.crash, pytest.mark.django_db(transaction=True)]
 
 N_INNOCENT = 20
-BEAT_SECONDS = form(short=0.3, long=2.0)
+BEAT_SECONDS = form(short=0.5, long=2.0)
 HELD_SECONDS = form(short=4.0, long=30.0)  # longer than a lease of five beats
 
 
@@ -23,7 +23,7 @@ def test_only_the_run_that_crashes_its_process_becomes_a_dead_letter() -> None:
     start_runs(N_INNOCENT)
     guilty = a_run("test-poison", {"how": "segfault"})
     with Cluster(workers=2, slots=4, is_supervised=True) as cluster:
-        cluster.wait_until(lambda: n_open() == 0, seconds=90)
+        cluster.wait_until(lambda: n_open() == 0, seconds=200)
     guilty.refresh_from_db()
     assert (guilty.status, guilty.error["code"], guilty.lost_alone) == ("failed", "poison", 3)
     assert "node second of this run alone" in guilty.error["message"]
@@ -47,7 +47,7 @@ def test_a_step_that_holds_the_interpreter_past_its_time_out_is_ended_and_set_as
     with Cluster(
         workers=2, slots=4, is_supervised=True, beat_seconds=0.5, node_timeout_seconds=2.0
     ) as cluster:
-        cluster.wait_until(lambda: n_open() == 0, seconds=120)
+        cluster.wait_until(lambda: n_open() == 0, seconds=200)
     guilty.refresh_from_db()
     assert (guilty.status, guilty.error["code"]) == ("failed", "poison")
     assert "past its time-out" in guilty.error["detail"]
@@ -57,10 +57,10 @@ def test_a_step_that_holds_the_interpreter_past_its_time_out_is_ended_and_set_as
 
 def test_control_a_worker_whose_beater_looks_at_no_time_out_is_held_for_ever() -> None:
     a_run("test-poison", {"how": "regex", "length": 60})
-    with Cluster(workers=1, beat_seconds=0.3, node_timeout_seconds=1.0, without="overdue") as cluster:
+    with Cluster(workers=1, node_timeout_seconds=1.0, without="overdue") as cluster:
         cluster.wait_until(lambda: Run.objects.filter(node="second", status="running").exists(), seconds=60)
-        time.sleep(5.0)
-        assert Run.objects.filter(status="running", claims=1).exists()
+        time.sleep(6.0)
+        assert cluster.workers[0].poll() is None
 
 
 def length_that_holds(seconds: float) -> int:

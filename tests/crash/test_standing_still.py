@@ -19,8 +19,8 @@ from tests.runs import a_worker
 
 pytestmark = [pytest.mark.crash, pytest.mark.django_db(transaction=True)]
 
-BEAT_SECONDS = form(short=0.3, long=2.0)
-STILL_SECONDS = form(short=4.5, long=60.0)  # several leases of five beats
+BEAT_SECONDS = form(short=0.4, long=2.0)
+STILL_SECONDS = form(short=5.0, long=60.0)  # several leases of five beats
 N_RUNS = 8
 CONF: dict[str, Any] = {"beat_seconds": BEAT_SECONDS, "slice_seconds": 1000.0}
 
@@ -47,7 +47,7 @@ def test_a_worker_whose_beater_stands_still_goes_on_under_a_fresh_name() -> None
 def test_control_a_worker_that_does_not_look_after_itself_works_no_more_after_its_beater_stood_still() -> (
     None
 ):
-    start_runs(N_RUNS, seconds=0.4)
+    start_runs(N_RUNS, seconds=form(short=0.4, long=5.0))
     with Cluster(workers=1, slots=8, without="care", **CONF) as cluster:
         cluster.wait_until(lambda: n_begun() == N_RUNS, seconds=60)
         with standing_still(*beaters_of(cluster.workers[0].pid)):

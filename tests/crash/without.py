@@ -1,6 +1,7 @@
 """Takes protections out of a process, as soon as its code is loaded."""
 
 import os
+import random
 import sys
 import threading
 import time
@@ -83,7 +84,7 @@ def one_statement() -> None:
 
     def wake_due() -> int:
         due = query("SELECT id FROM runs_run WHERE status = 'sleeping' AND wake_at <= clock_timestamp()", {})
-        time.sleep(0.2 if due else 0)
+        time.sleep(random.uniform(0.0, 1.5) if due else 0.0)
         wake = "UPDATE runs_run SET status = 'queued', wake_at = NULL, queued_at = clock_timestamp() WHERE id = ANY(%(ids)s)"
         return len(query(f"{wake} RETURNING id", {"ids": [row[0] for row in due]}))
 
