@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from runs.selectors.console.tree import Gap, Totals
+from runs.selectors.console.overview import Gap, Totals
 
 FOLD_SHARE = 0.1
 FOLD_MIN_SECONDS = 5.0

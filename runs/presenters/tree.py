@@ -13,9 +13,10 @@ from runs.presenters.run_list import progress_note
 from runs.presenters.status import Chip
 from runs.presenters.timeline import Axis, Span
 from runs.selectors.console.material import Material, exceptions
-from runs.selectors.console.tree import Gap, Inside, Segment, Trouble
+from runs.selectors.console.overview import Gap
+from runs.selectors.console.tree import Inside, Segment, Trouble
 
-CHUNK_ROWS = 200
+CHUNK_ROWS = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Mark:
 
 @dataclass(slots=True)
 class TreeRow:
-    """One row. `kind`: step, fold, gap, now or more. `inside` are the rows below it that are open.
+    """One row. `kind`: step, fold, gap, now or more (actions of the node `seq`, behind the second of `reach`). `inside` are the rows below it that are open.
 
     `reach` (parent, first, last) says what opening the row fetches; None when there is nothing, or it is here.
     """
@@ -51,6 +52,7 @@ class TreeRow:
     size: int = 0
     is_selected: bool = False
     is_old: bool = False
+    is_left: bool = False
     inside: "list[TreeRow]" = field(default_factory=list)
     reach: tuple[int, int, int] | None = None
 
@@ -106,14 +108,15 @@ def stretch_of(scene: Scene) -> Stretch:
     last_segment = groups[-1][0] if groups else None
     settled = [row for _segment, rows in groups[:-1] for row in rows]
     last = groups[-1][1] if groups else []
-    now = [] if cut else _now_rows(scene)
+    is_cut = cut is not None or scene.read.is_cut
+    now = [] if is_cut else _now_rows(scene)
     return Stretch(
         settled=settled,
         last=last + now,
         after=before,
         offset=scene.read.offset + (last_segment.position - 1 if last_segment else 0),
-        next_after=groups[-1][0].last if cut else None,
-        next_offset=scene.read.offset + (cut.position - 1 if cut else 0),
+        next_after=groups[-1][0].last if groups and is_cut else None,
+        next_offset=scene.read.offset + (groups[-1][0].position - 1 + groups[-1][0].n if groups else 0),
         n_shown=_steps([*settled, *last]),
     )
 
@@ -146,6 +149,8 @@ def inside_rows(scene: Scene, parent_seq: int, level: int) -> list[TreeRow]:
                 row = step_row(scene, scene.read.steps[seq], level)
                 row.position, row.size = segment.position + offset, total
                 found.append(row)
+    if parent_seq in scene.read.cut:
+        found.append(TreeRow("more", parent_seq, level, reach=(parent_seq, segments[-1].last, 0)))
     return found
 
 
@@ -161,13 +166,14 @@ def step_row(scene: Scene, step: Step, level: int) -> TreeRow:
         cost=text.money(step.cost_microusd) if step.cost_microusd else "",
         marks=[Mark(scene.axis.place(step.started_at, end), "wait" if step.kind == "wait" else chip.tone)],
         is_selected=step.seq == scene.read.selected, is_old=step.is_superseded,
+        is_left=not scene.read.lineage.holds(step.branch, step.parent_seq or step.seq),
     )  # fmt: skip
 
 
 def _segment_rows(scene: Scene, segment: Segment) -> list[TreeRow]:
     if segment.is_folded:
         return [
-            _fold(scene, segment, 1, scene.read.totals.n_nodes),
+            _fold(scene, segment, 1, scene.read.overview.totals.n_nodes),
             *_gap_rows(scene, segment.first, segment.last),
         ]
     rows: list[TreeRow] = []
@@ -175,7 +181,10 @@ def _segment_rows(scene: Scene, segment: Segment) -> list[TreeRow]:
         if seq not in scene.read.steps:
             continue
         row = step_row(scene, scene.read.steps[seq], 1)
-        row.position, row.size = scene.read.offset + segment.position + offset, scene.read.totals.n_nodes
+        row.position, row.size = (
+            scene.read.offset + segment.position + offset,
+            scene.read.overview.totals.n_nodes,
+        )
         row.inside = inside_rows(scene, seq, 2)
         rows += [row, *_gap_rows(scene, seq, seq)]
     return rows
@@ -192,7 +201,8 @@ def _fold(scene: Scene, segment: Segment, level: int, size: int) -> TreeRow:
     end = segment.ends_at or scene.read.now
     ticks = [Mark(row.marks[0].span, row.tone) for row in inside if row.tone in ("bad", "need")]
     return TreeRow(
-        kind="fold", seq=segment.first, level=level, name=text.line(" → ".join(names), 80),
+        kind="fold", is_left=not scene.read.lineage.holds_seq(segment.parent_seq or segment.first),
+        seq=segment.first, level=level, name=text.line(" → ".join(names), 80),
         summary=f"× {text.number(round(segment.n / len(names)) if len(names) > 1 else segment.n)}",
         icon="fold", tone="good", chips=_counts(n_failed, n_retried),
         duration=f"p50 {times.duration(segment.median_seconds)}" if segment.median_seconds is not None else "",
@@ -227,7 +237,7 @@ def _gap_row(gap: Gap) -> TreeRow:
 
 def _now_rows(scene: Scene) -> list[TreeRow]:
     """Return the row of the node whose commit has not come: what runs now, or comes next, or was cut short."""
-    run, totals = scene.read.run, scene.read.totals
+    run, totals = scene.read.run, scene.read.overview.totals
     if totals.has_node or (_is_over(run) and not totals.n_children_of_node):
         return []
     chip = status.run_chip(run)
@@ -275,6 +285,7 @@ def _step_chip(scene: Scene, step: Step) -> Chip:
 def _chips(step: Step, chip: Chip) -> list[Chip]:
     """Return the chips of a row; success needs none."""
     told = [] if step.status == "succeeded" and not step.is_superseded else [chip]
+    told += [status.REUSE[step.reuse]] if step.reuse in status.REUSE else []
     return told + _attempt_chips(step.attempts)
 
 

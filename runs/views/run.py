@@ -17,15 +17,16 @@ from runs.presenters.times import now_of
 from runs.presenters.tree import Scene, Stretch, TreeRow, fold_rows, inside_rows, stretch_of
 from runs.presenters.unknown import unknown_words
 from runs.selectors.console.material import Material, read_inside, read_material
+from runs.selectors.console.overview import buckets_of
 from runs.selectors.console.run import last_try_for, step_or_none
-from runs.selectors.console.tree import buckets_of, error_beside, insides_of, some_nodes_before, steps_between
+from runs.selectors.console.tree import error_beside, insides_of, some_nodes_before, steps_between
 from runs.selectors.console.unknown import left_unknown_for, unknown_for
 from runs.selectors.runs import run_for
 from runs.views.base import number_of, respond, room, system_of
 from runs.views.inspect import inspector_of
 
 REGIONS = {"run-head": "runs/_head.html", "inspector": "runs/_inspector.html"}
-FOLD_ROWS = 200
+FOLD_ROWS = 120
 NODES_BEFORE = 12
 
 
@@ -66,7 +67,7 @@ def tree_map(request: HttpRequest, actor: Actor, run_id: UUID) -> HttpResponse:
     run = run_for(actor, run_id)
     material = read_inside(actor, run, now=now_of(run), node=None)
     axis = _axis(material)
-    drawn = minimap(axis, buckets_of(actor, run, axis.bounds()))
+    drawn = minimap(axis, buckets_of(actor, run, axis.bounds(), material.overview.kept))
     return respond(
         request, "runs/run.html#minimap", {"run": run, "minimap": drawn, "is_open": not is_over(run)}
     )
@@ -74,11 +75,15 @@ def tree_map(request: HttpRequest, actor: Actor, run_id: UUID) -> HttpResponse:
 
 @room
 def inside(request: HttpRequest, actor: Actor, run_id: UUID) -> HttpResponse:
-    """The rows inside a fold (`parent`, `first`, `last`) or inside a node (`parent` alone)."""
+    """The rows inside a fold (`parent`, `first`, `last`) or inside a node (`parent`, behind `after`)."""
     run = run_for(actor, run_id)
-    parent, first, last = (number_of(request, name) for name in ("parent", "first", "last"))
+    parent, first, last, after = (number_of(request, name) for name in ("parent", "first", "last", "after"))
     level = min(max(number_of(request, "level"), 2), 3)
-    rows, more = _inside(actor, run, parent, first, last, level)
+    if first:
+        rows, more = _opened(actor, run, parent, first, last, level)
+    else:
+        material = read_inside(actor, run, now=now_of(run), node=parent, after=after)
+        rows, more = inside_rows(Scene(material, _axis(material)), parent, level), None
     context = {"run": run, "rows": rows, "more": more, "parent": parent, "last": last, "level": level}
     return respond(request, "runs/run.html#inside", context)
 
@@ -129,7 +134,7 @@ def _tree_context(actor: Actor, run: Run, selected: int, *, is_chosen: bool) -> 
         material = _read(actor, run, selected, after=after, offset=None, known=material)
         scene = Scene(material, scene.axis)
         stretch = stretch_of(scene)
-    drawn = minimap(scene.axis, buckets_of(actor, run, scene.axis.bounds()))
+    drawn = minimap(scene.axis, buckets_of(actor, run, scene.axis.bounds(), material.overview.kept))
     return {"minimap": drawn, "is_windowed": material.offset > 0} | _stretch_context(scene, stretch)
 
 
@@ -159,33 +164,30 @@ def _read(
 def _axis(material: Material) -> Axis:
     run = material.run
     is_running = run.status == RunStatus.RUNNING
-    return axis_of(
-        material.totals, material.gaps, now=material.now, is_open=not is_over(run), is_running=is_running
-    )
+    totals, gaps = material.overview.totals, material.overview.gaps
+    return axis_of(totals, gaps, now=material.now, is_open=not is_over(run), is_running=is_running)
 
 
 def _stretch_context(scene: Scene, stretch: Stretch) -> dict[str, Any]:
-    totals = scene.read.totals
+    totals = scene.read.overview.totals
     return {
         "stretch": stretch,
         "totals": totals,
         "axis": scene.axis,
         "with_cost": bool(totals.cost_microusd),
-        "is_whole": stretch.next_after is None and not scene.read.offset,
+        "is_whole": stretch.next_after is None and not scene.read.offset and not scene.read.cut,
         "n_folded": max(0, totals.n_steps - stretch.n_shown),
         "selected": scene.read.selected,
         "is_open": not is_over(scene.read.run),
     }
 
 
-def _inside(
+def _opened(
     actor: Actor, run: Run, parent: int, first: int, last: int, level: int
 ) -> tuple[list[TreeRow], int | None]:
-    """Return the rows, and the seq from which there are more."""
-    material = read_inside(actor, run, now=now_of(run), node=None if first else parent)
+    """Return the rows of a fold, and the seq from which there are more."""
+    material = read_inside(actor, run, now=now_of(run), node=None)
     scene = Scene(material, _axis(material))
-    if not first:
-        return inside_rows(scene, parent, level), None
     steps = steps_between(actor, run, parent_seq=parent, first=first, last=last, limit=FOLD_ROWS + 1)
     shown = steps[:FOLD_ROWS]
     insides = insides_of(actor, run, [step.seq for step in shown]) if not parent else {}

@@ -97,6 +97,7 @@ document.addEventListener("click", (event) => {
   const row = event.target.closest(`#tree ${ROW}`);
   const more = event.target.closest("[data-more]");
   if (more) {
+    event.preventDefault();
     fetchInto(more.dataset.more, more.closest("[role=row]"), "outerHTML");
   } else if (event.target.closest(".open")) {
     (isOpen(row) ? close : open)(row);

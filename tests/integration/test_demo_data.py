@@ -5,6 +5,8 @@ import io
 import pytest
 from django.core.management import CommandError, call_command
 
+from runs.checkpoints.store import rebuild
+from runs.checkpoints.verify import verify_run
 from runs.models import Run, Step
 from tests.runs import drive, output
 
@@ -32,3 +34,21 @@ def test_it_starts_runs_that_take_the_steps_asked_for_and_fails_some() -> None:
 def test_a_number_that_makes_no_sense_is_refused() -> None:
     with pytest.raises(CommandError, match="steps"):
         call_command("demo_data", "--runs", "1", "--steps", "0", stdout=io.StringIO())
+
+
+@pytest.mark.parametrize("shape", ["loop", "wide", "mixed"])
+def test_inserted_runs_are_whole_and_verified(shape: str) -> None:
+    printed = io.StringIO()
+    call_command("demo_data", "--runs", "1", "--steps", "1200", "--shape", shape, stdout=printed)
+    run = Run.objects.get()
+    assert printed.getvalue().startswith(f"inserted {run.pk}: ")
+    assert 1190 <= run.n_steps == Step.objects.filter(run=run).count() <= 1200
+    assert verify_run(run).failures == []
+    assert rebuild(run).seq == run.head_seq
+    assert Step.objects.filter(run=run, status="failed").count() == run.n_failed_steps
+    assert output(run) == {"steps": run.n_steps}
+
+
+def test_an_unknown_shape_is_refused() -> None:
+    with pytest.raises(CommandError, match="shape"):
+        call_command("demo_data", "--runs", "1", "--steps", "10", "--shape", "round", stdout=io.StringIO())

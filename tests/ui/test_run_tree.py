@@ -1,11 +1,14 @@
 """The tree of the run page: folds, idle time, what runs now, and the stretches that are fetched."""
 
+import re
 from datetime import timedelta
+from urllib.parse import parse_qs
 
 import pytest
 from django.test import Client
 
 from runs.models import AgentVersion, Step
+from runs.selectors.console import material, overview, tree
 from tests.ui import stories
 from tests.ui.builders import Action, RunBuilder
 from tests.ui.conftest import See
@@ -58,16 +61,84 @@ def test_many_alike_actions_inside_a_node_are_folded_too(see: See, version: Agen
 
 
 def test_a_fold_is_opened_in_pages(see: See, version: AgentVersion) -> None:
-    run = stories.a_long_run(version, 900)
-    fold = row_named(see(f"/runs/{run.id}"), "× 450")
+    run = stories.a_long_run(version, 500)
+    fold = row_named(see(f"/runs/{run.id}"), "× 250")
     first = see(one(fold, "[data-fetch]")["data-fetch"])
-    assert len(first.select("[role=row][id]")) == 200
+    assert len(first.select("[role=row][id]")) == 120
     assert first.select("[role=row]")[0]["aria-level"] == "2"
     second = see(one(first, "[data-more]")["data-more"])
     third = see(one(second, "[data-more]")["data-more"])
-    assert len(third.select("[role=row]")) == 50
+    assert len(third.select("[role=row]")) == 10
     seqs = [row["id"] for part in (first, second, third) for row in part.select("[role=row][id]")]
-    assert len(set(seqs)) == 450
+    assert len(set(seqs)) == 250
+
+
+@pytest.fixture
+def narrow_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a read look at forty siblings, and sum up what is a few dozen steps old."""
+    monkeypatch.setattr(tree, "WINDOW", 40)
+    monkeypatch.setattr(material, "WINDOW", 40)
+    monkeypatch.setattr(overview, "KEPT_STEPS", 64)
+    monkeypatch.setattr(overview, "_kept", {})
+
+
+@pytest.mark.usefixtures("narrow_window")
+@pytest.mark.parametrize("n_names", [1, 3, 97])
+def test_windows_miss_no_node_and_no_count(see: See, version: AgentVersion, n_names: int) -> None:
+    run = stories.a_long_run(version, 500, n_names=n_names)
+    part, covered = see(f"/runs/{run.id}/tree"), set[int]()
+    assert words(one(part, "#tree-count")).startswith("500 steps, ")
+    while True:
+        for row in part.select(".chunk > [role=row][aria-level='1']"):
+            assert int(str(row["aria-setsize"])) == 250
+            fetch = (
+                parse_qs(attribute(one(row, "[data-fetch]"), "data-fetch")) if "sf" in str(row["id"]) else {}
+            )
+            first, last = (
+                (int(fetch[name][0]) for name in ("first", "last"))
+                if fetch
+                else [int(str(row["id"])[1:])] * 2
+            )
+            assert not covered & {first, last}
+            covered |= {*range(first, last + 1, 2)}
+        more = part.select("[hx-trigger='intersect once']")
+        if not more:
+            break
+        part = see(attribute(more[0], "hx-get"))
+    assert covered == {*range(1, 500, 2)}
+
+
+@pytest.mark.usefixtures("narrow_window")
+def test_a_node_with_many_actions_offers_the_rest(see: See, version: AgentVersion) -> None:
+    b = RunBuilder(version)
+    b.node("plan")
+    b.node("gather", actions=[Action(args={"n": str(n)}) for n in range(100)])
+    b.node("end")
+    part, seen = see(f"/runs/{b.save().id}"), 0
+    assert "shown of the first" in words(one(part, "#tree-count")) or "here so far" in words(
+        one(part, "#tree-count")
+    )
+    for _ in range(5):
+        seen += sum(int(found) for found in re.findall(r"http.get × (\d+)", words(part)))
+        more = part.select("[data-more]")
+        if not more:
+            break
+        part = see(attribute(more[0], "data-more"))
+    assert seen == 100
+
+
+@pytest.mark.usefixtures("narrow_window")
+def test_what_is_summed_up_is_what_is_read_at_once(
+    see: See, version: AgentVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = stories.a_crawl(version)
+    summed = see(f"/runs/{run.id}")
+    monkeypatch.setattr(overview, "KEPT_STEPS", 1 << 40)
+    monkeypatch.setattr(overview, "_kept", {})
+    whole = see(f"/runs/{run.id}")
+    assert words(one(summed, "#tree-count")) == words(one(whole, "#tree-count"))
+    assert rows(summed) == rows(whole)
+    assert len(summed.select(".minimap rect.f-bad")) == len(whole.select(".minimap rect.f-bad")) == 1
 
 
 def test_a_node_in_a_fold_opens_its_actions(see: See, version: AgentVersion) -> None:

@@ -10,7 +10,7 @@ from runs.presenters.changes import change_lines
 from runs.presenters.json_tree import Limits, tokens
 from runs.presenters.schema_form import blank_form
 from runs.presenters.timeline import Axis, minimap
-from runs.selectors.console.tree import Gap
+from runs.selectors.console.overview import Gap
 
 BEGIN = datetime(2026, 11, 21, 8, tzinfo=UTC)
 

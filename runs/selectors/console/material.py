@@ -1,38 +1,30 @@
 """What a stretch of the tree is made of, read in a fixed number of queries whatever the length of the run."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from agentops.accounts.roles import Actor
+from runs.checkpoints.lineage import END, Lineage, lineage
 from runs.models import Run, Step
-from runs.selectors.console.tree import (
-    Gap,
-    Segment,
-    Totals,
-    Trouble,
-    gaps_of,
-    nodes_before,
-    segments_of,
-    steps_by_seq,
-    totals_of,
-    troubles_of,
-)
+from runs.selectors.console.overview import Overview, nodes_before, overview_of
+from runs.selectors.console.tree import WINDOW, Segment, Trouble, segments_of, steps_by_seq, troubles_of
 
 READ_SEGMENTS = 200
+_ONE_BRANCH = Lineage([(1, END)], [1])
 
 
 @dataclass(frozen=True, slots=True)
 class Material:
     """Segments of nodes, what went wrong in the folded ones, segments of actions by node, and the rows shown.
 
-    `offset` is how many nodes stand before the first segment; `selected` a seq, `selected_node` its node's.
+    `offset` is how many nodes stand before the first segment; `selected` a seq, `selected_node` its node's. `is_cut`
+    says that there are nodes behind the last segment; `lineage` which steps the run's branch is made of; `cut` holds the nodes with more actions than were looked at.
     """
 
     run: Run
     now: datetime
-    totals: Totals
-    gaps: Sequence[Gap]
+    overview: Overview
     segments: Sequence[Segment]
     troubles: Mapping[int, Trouble]
     inside: Mapping[int, Sequence[Segment]]
@@ -40,6 +32,9 @@ class Material:
     selected: int
     selected_node: int
     offset: int
+    is_cut: bool = False
+    cut: Collection[int] = ()
+    lineage: Lineage = _ONE_BRANCH
 
 
 def read_material(
@@ -65,29 +60,58 @@ def read_material(
         selected_node: the node it belongs to.
         known: another stretch of the same run, read just before.
     """
-    segments = segments_of(actor, run, [0], after=after, limit=READ_SEGMENTS)
+    segments, is_cut = _nodes_behind(actor, run, after)
     troubles = troubles_of(actor, run, [segment for segment in segments if segment.is_folded])
     nodes = _nodes(segments, troubles, selected_node)
-    inside: dict[int, list[Segment]] = {}
-    for segment in segments_of(actor, run, [*nodes, run.node_seq], limit=5 * READ_SEGMENTS):
-        inside.setdefault(segment.parent_seq, []).append(segment)
+    inside = _inside(actor, run, [*nodes, run.node_seq])
     actions = [seq for parts in inside.values() for part in parts for seq in _shown(part, selected)]
     if offset is None:
         offset = nodes_before(actor, run, after + 1) if after else 0
     return Material(
-        run=run, now=now, totals=known.totals if known else totals_of(actor, run),
-        gaps=known.gaps if known else gaps_of(actor, run), segments=segments, troubles=troubles, inside=inside,
-        steps=steps_by_seq(actor, run, {*nodes, *actions}), selected=selected, selected_node=selected_node, offset=offset,
+        run=run, now=now, overview=known.overview if known else overview_of(actor, run), segments=segments,
+        troubles=troubles, inside=inside, steps=steps_by_seq(actor, run, {*nodes, *actions}), selected=selected,
+        selected_node=selected_node, offset=offset, is_cut=is_cut, cut=_cut(inside),
+        lineage=lineage(run.pk, run.branch),
     )  # fmt: skip
 
 
-def read_inside(actor: Actor, run: Run, *, now: datetime, node: int | None) -> Material:
-    """Return the actions of one node (with None of no node), and what the axis needs."""
-    segments = segments_of(actor, run, [node], limit=5 * READ_SEGMENTS) if node is not None else []
-    steps = steps_by_seq(actor, run, {seq for segment in segments for seq in _shown(segment, 0)})
-    inside = {node: segments} if node is not None else {}
-    totals, gaps = totals_of(actor, run), gaps_of(actor, run)
-    return Material(run, now, totals, gaps, [], {}, inside, steps, 0, 0, 0)
+def read_inside(actor: Actor, run: Run, *, now: datetime, node: int | None, after: int = 0) -> Material:
+    """Return the actions of one node behind the step `after` (with None of no node), and what the axis needs."""
+    inside = _inside(actor, run, [node], after) if node is not None else {}
+    shown = {seq for segments in inside.values() for segment in segments for seq in _shown(segment, 0)}
+    steps, overview = steps_by_seq(actor, run, shown), overview_of(actor, run)
+    return Material(
+        run,
+        now,
+        overview,
+        [],
+        {},
+        inside,
+        steps,
+        0,
+        0,
+        0,
+        cut=_cut(inside),
+        lineage=lineage(run.pk, run.branch),
+    )
+
+
+def _nodes_behind(actor: Actor, run: Run, after: int) -> tuple[list[Segment], bool]:
+    """Return the segments behind a node, and whether there are more; one that was cut stands in the next stretch."""
+    segments = segments_of(actor, run, [0], after=after, limit=READ_SEGMENTS)
+    is_cut = len(segments) == READ_SEGMENTS or sum(segment.n for segment in segments) == WINDOW
+    return (segments[:-1] if is_cut and len(segments) > 1 else segments), is_cut
+
+
+def _inside(actor: Actor, run: Run, parents: Sequence[int], after: int = 0) -> dict[int, list[Segment]]:
+    found: dict[int, list[Segment]] = {}
+    for segment in segments_of(actor, run, parents, after=after, limit=5 * READ_SEGMENTS):
+        found.setdefault(segment.parent_seq, []).append(segment)
+    return found
+
+
+def _cut(inside: Mapping[int, Sequence[Segment]]) -> set[int]:
+    return {parent for parent, segments in inside.items() if sum(segment.n for segment in segments) == WINDOW}
 
 
 def exceptions(segment: Segment, troubles: Mapping[int, Trouble], selected: int) -> list[int]:

@@ -4,7 +4,7 @@ A *segment* is a stretch of neighbouring siblings that do the same thing over an
 again, or a loop of up to four names. Two neighbours belong to different segments when the second one's name was
 not seen in the four before it and the first one's name is not seen in the four behind it; also when only one of
 them was superseded, or they are of different branches. PostgreSQL finds the segments, with one sort for all its
-windows; only what a page shows is read.
+windows, among the WINDOW siblings behind a cursor; only what a page shows is read.
 """
 
 from collections.abc import Collection, Sequence
@@ -18,40 +18,11 @@ from agentops.accounts.roles import Actor
 from runs.models import Run, Step
 
 FEW = 5
-MAX_GAPS = 300
+# How many siblings one read looks at: what folds further goes on in the next.
+WINDOW = 4000
 # How far behind a node's seq those of its actions may lie: what conf().node_max_actions allows, and retried ones.
 _REACH = 4000
-
-
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """Numbers of a whole run. `has_node` says whether the row of the run's current node stands already."""
-
-    n_steps: int
-    n_nodes: int
-    n_failed: int
-    n_retried: int
-    began_at: datetime | None
-    last_at: datetime | None
-    first_failed: int | None
-    last_seq: int
-    has_node: bool
-    n_children_of_node: int
-    cost_microusd: int
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """Time in which nothing ran: a wait (`kind` `wait`, `seq` is its step) or between nodes (behind node `seq`)."""
-
-    seq: int
-    kind: str
-    starts_at: datetime
-    ends_at: datetime
-
-    @property
-    def seconds(self) -> float:
-        return (self.ends_at - self.starts_at).total_seconds()
+_END = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,43 +61,24 @@ class Trouble:
     failed: list[int]
 
 
-_TOTALS = """
-    SELECT count(*), count(*) FILTER (WHERE depth = 0),
-           count(*) FILTER (WHERE status = 'failed' AND NOT is_superseded),
-           count(*) FILTER (WHERE attempts > 1 OR is_superseded), min(started_at),
-           max(greatest(started_at, ended_at)),
-           min(seq) FILTER (WHERE status = 'failed' AND NOT is_superseded), coalesce(max(seq), 0),
-           coalesce(bool_or(seq = %(node_seq)s), false), count(*) FILTER (WHERE parent_seq = %(node_seq)s),
-           coalesce(sum(cost_microusd), 0)::bigint
-      FROM runs_step WHERE run_id = %(run_id)s AND team_id = %(team_id)s
-"""
-
-_GAPS = """
-    WITH nodes AS (
-      SELECT seq, ended_at, lead(started_at) OVER (ORDER BY seq) AS next_at
-        FROM runs_step WHERE run_id = %(run_id)s AND team_id = %(team_id)s AND depth = 0
-    ), gaps AS (
-      SELECT seq, 'gap' AS kind, ended_at AS starts_at, coalesce(next_at, %(node_at)s::timestamptz) AS ends_at FROM nodes
-       UNION ALL
-      SELECT seq, 'wait', started_at, coalesce(ended_at, clock_timestamp()) FROM runs_step
-       WHERE run_id = %(run_id)s AND team_id = %(team_id)s AND kind = 'wait' AND NOT is_superseded
-    )
-    SELECT seq, kind, starts_at, ends_at FROM gaps WHERE ends_at > starts_at + interval '1 s'
-     ORDER BY ends_at - starts_at DESC LIMIT %(limit)s
-"""
-
 _SEGMENTS = """
-    WITH named AS (
-      SELECT seq, parent_seq, name, status, attempts, started_at, ended_at, cost_microusd,
-             row_number() OVER siblings AS position,
+    WITH homes AS (
+      SELECT home, CASE WHEN home = 0 THEN NULL ELSE (
+               SELECT seq FROM runs_step WHERE run_id = %(run_id)s AND depth = 0 AND seq > home ORDER BY seq LIMIT 1) END AS upto
+        FROM (SELECT DISTINCT unnest(%(parents)s::bigint[]) AS home) AS parents
+    ), named AS (
+      SELECT s.*, row_number() OVER siblings AS position,
              is_superseded IS DISTINCT FROM lag(is_superseded) OVER siblings OR branch <> lag(branch) OVER siblings
              OR NOT coalesce(name IN (lag(name) OVER siblings, lag(name, 2) OVER siblings, lag(name, 3) OVER siblings,
                                       lag(name, 4) OVER siblings)
                 OR lag(name) OVER siblings IN (name, lead(name) OVER siblings, lead(name, 2) OVER siblings,
                                                lead(name, 3) OVER siblings), false) AS is_first
-        FROM runs_step
-       WHERE run_id = %(run_id)s AND team_id = %(team_id)s AND parent_seq = ANY(%(parents)s::bigint[])
-         AND seq > %(after)s::bigint
+        FROM homes CROSS JOIN LATERAL (
+          SELECT seq, parent_seq, name, status, attempts, started_at, ended_at, cost_microusd, is_superseded, branch
+            FROM runs_step
+           WHERE run_id = %(run_id)s AND team_id = %(team_id)s AND parent_seq = home
+             AND seq > greatest(%(after)s::bigint, home) AND seq < coalesce(upto, %(end)s::bigint)
+           ORDER BY seq LIMIT %(window)s::bigint) AS s
       WINDOW siblings AS (PARTITION BY parent_seq ORDER BY seq)
     ), placed AS (
       SELECT *, max(position) FILTER (WHERE is_first) OVER (PARTITION BY parent_seq ORDER BY seq) AS begins
@@ -163,31 +115,27 @@ _INSIDES = """
      GROUP BY parent_seq
 """
 
-_BUCKETS = """
-    SELECT width_bucket(started_at, %(bounds)s::timestamptz[]) AS bucket, count(*),
-           count(*) FILTER (WHERE status = 'failed' AND NOT is_superseded)
-      FROM runs_step WHERE run_id = %(run_id)s AND team_id = %(team_id)s AND kind <> 'wait'
-     GROUP BY bucket ORDER BY bucket
-"""
-
-
-def totals_of(actor: Actor, run: Run) -> Totals:
-    [row] = _rows(_TOTALS, actor, run, node_seq=run.node_seq)
-    return Totals(*row)
-
-
-def gaps_of(actor: Actor, run: Run) -> list[Gap]:
-    """Return the longest idle times of the run, longest first."""
-    return [Gap(*row) for row in _rows(_GAPS, actor, run, node_at=run.node_at, limit=MAX_GAPS)]
-
 
 def segments_of(
     actor: Actor, run: Run, parents: Collection[int], *, after: int = 0, limit: int = 200
 ) -> list[Segment]:
-    """Return the segments of the children of `parents` (0: the nodes) behind the step `after`, in tree order."""
+    """Return the segments of the children of `parents` (0: the nodes) behind the step `after`, in tree order.
+
+    Of each parent, WINDOW children are looked at.
+    """
     if not parents:
         return []
-    rows = _rows(_SEGMENTS, actor, run, parents=list(parents), after=after, few=FEW, limit=limit)
+    rows = _rows(
+        _SEGMENTS,
+        actor,
+        run,
+        parents=list(parents),
+        after=after,
+        few=FEW,
+        limit=limit,
+        window=WINDOW,
+        end=_END,
+    )
     return [Segment(*row) for row in rows]
 
 
@@ -200,11 +148,6 @@ def troubles_of(actor: Actor, run: Run, segments: Sequence[Segment]) -> dict[int
     return {
         first: Trouble(n_failed, n_retried, sorted(failed)) for first, n_failed, n_retried, failed in rows
     }
-
-
-def buckets_of(actor: Actor, run: Run, bounds: Sequence[datetime]) -> list[tuple[int, int, int]]:
-    """Return (bucket, steps begun in it, failed ones) for the times between `bounds`; empty buckets are left out."""
-    return [(row[0], row[1], row[2]) for row in _rows(_BUCKETS, actor, run, bounds=list(bounds))]
 
 
 def steps_by_seq(actor: Actor, run: Run, seqs: Collection[int]) -> dict[int, Step]:
@@ -227,11 +170,6 @@ def insides_of(actor: Actor, run: Run, nodes: Collection[int]) -> dict[int, Insi
         return {}
     rows = _rows(_INSIDES, actor, run, nodes=list(nodes), first=min(nodes), last=max(nodes) + _REACH)
     return {seq: Inside(*numbers) for seq, *numbers in rows}
-
-
-def nodes_before(actor: Actor, run: Run, seq: int) -> int:
-    """Return how many nodes stand before the step `seq`."""
-    return Step.objects.filter(team_id=actor.team_id, run_id=run.pk, depth=0, seq__lt=seq).count()
 
 
 def some_nodes_before(actor: Actor, run: Run, seq: int, n: int) -> int:
