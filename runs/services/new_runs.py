@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from agentops.common.canonical import NotJsonError, clean_json, digest
+from agentops.common.canonical import clean_json, digest
 from agentops.common.conf import conf
 from agentops.common.errors import ConflictError, InvalidInputError
 from agentops.common.ids import new_id
@@ -20,12 +20,16 @@ from runs.json_schema import MAX_ERRORS, check
 from runs.models import AgentVersion, Run
 from runs.programs import get_program
 from runs.services.callback_url import check_callback_url
+from runs.services.checks import (
+    MAX_KEY_CHARACTERS,
+    MAX_TAG_CHARACTERS,
+    check_priority,
+    check_tags,
+    check_text,
+    cleaned,
+)
 
-MAX_KEY_CHARACTERS = 200
 MAX_TITLE_CHARACTERS = 300
-MAX_TAGS = 20
-MAX_TAG_CHARACTERS = 100
-PRIORITIES = range(-100, 101)
 
 logger = logging.getLogger(__name__)
 
@@ -55,12 +59,8 @@ def check_request(request: StartRequest, idempotency_key: str | None = None) -> 
 
     Raises: InvalidInputError with a pointer.
     """
-    if request.priority not in PRIORITIES:
-        raise misfit("/priority", f"must be between {PRIORITIES.start} and {PRIORITIES.stop - 1}")
-    if len(request.tags) > MAX_TAGS:
-        raise misfit("/tags", f"at most {MAX_TAGS} tags")
-    for index, tag in enumerate(request.tags):
-        check_text(f"/tags/{index}", tag, MAX_TAG_CHARACTERS)
+    check_priority(request.priority)
+    check_tags(request.tags)
     if request.batch_id:
         check_text("/batch_id", request.batch_id, MAX_TAG_CHARACTERS)
     if request.title is not None:
@@ -80,11 +80,11 @@ def checked_inputs(
 
     Raises: InvalidInputError with a pointer and a sentence for each place that does not fit (MAX_ERRORS at most).
     """
-    cleaned, errors = [], []
+    found, errors = [], []
     for value, pointer in zip(values, pointers, strict=True):
         try:
-            cleaned.append(cleaned_input(value))
-            check(cleaned[-1], schema, what=what)
+            found.append(cleaned(value, what="the input"))
+            check(found[-1], schema, what=what)
         except InvalidInputError as error:
             found = error.data["errors"]
             errors += [{**told, "pointer": pointer + told["pointer"]} for told in found]
@@ -95,7 +95,7 @@ def checked_inputs(
         raise InvalidInputError(
             f"{what} does not fit at {first['pointer']}: {first['message']}", errors=errors[:MAX_ERRORS]
         )
-    return cleaned
+    return found
 
 
 def built_run(
@@ -153,28 +153,5 @@ def _title(program: type[Program], state: JsonValue) -> str:
     except Exception:
         logger.exception("title_of of program %s failed", program.name)
         title = program.title
-    cleaned = str(clean_json(title)).strip()
-    return (cleaned or program.name)[:MAX_TITLE_CHARACTERS]
-
-
-def cleaned_input(value: Any) -> JsonValue:
-    """Return the input as JSON that can be stored.
-
-    Raises: InvalidInputError
-    """
-    try:
-        return clean_json(value)
-    except NotJsonError as error:
-        raise misfit(error.pointer, error.reason, what="the input") from error
-
-
-def check_text(pointer: str, text: str, max_characters: int) -> None:
-    if clean_json(text) != text:
-        raise misfit(pointer, "holds characters that cannot be stored (NUL or lone surrogates)")
-    if not 1 <= len(text) <= max_characters:
-        raise misfit(pointer, f"must have 1 to {max_characters} characters, it has {len(text):,}")
-
-
-def misfit(pointer: str, message: str, *, what: str = "the request") -> InvalidInputError:
-    errors = [{"pointer": pointer, "message": message}]
-    return InvalidInputError(f"{what} does not fit at {pointer or 'its top level'}: {message}", errors=errors)
+    words = str(clean_json(title)).strip()
+    return (words or program.name)[:MAX_TITLE_CHARACTERS]

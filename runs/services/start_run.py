@@ -12,7 +12,8 @@ from runs.json_schema import check
 from runs.models import Run
 from runs.selectors.agents import version_for
 from runs.services.insert_run import insert_run
-from runs.services.new_runs import StartRequest, built_run, check_request, cleaned_input, misfit
+from runs.services.checks import cleaned, misfit
+from runs.services.new_runs import StartRequest, built_run, check_request
 
 
 def start_run(  # noqa: PLR0913 -- the fields of the contract's request, keyword-only
@@ -56,7 +57,7 @@ def start_run(  # noqa: PLR0913 -- the fields of the contract's request, keyword
     deadline = _utc(deadline)
     request = StartRequest(
         agent=agent,
-        input=cleaned_input(input),
+        input=cleaned(input, what="the input"),
         version=version,
         priority=priority,
         tags=list(tags),
