@@ -14,6 +14,8 @@ from agentops.api_auth import SessionAuth, TokenAuth
 from agentops.common.errors import BadRequestError
 from agentops.edge import CleanJsonParser, JsonRenderer
 from runs.api import agents_router, router
+from runs.api_batches import router as batch_router
+from runs.api_batches import run_router as batch_run_router
 from runs.api_branches import router as branch_router
 from runs.api_bulk import router as bulk_router
 from runs.api_callbacks import router as callback_router
@@ -82,6 +84,8 @@ for kind in (Exception, HttpError, ValidationError, Http404):
     api.add_exception_handler(kind, problems.handle)
 api.add_router("/runs", router)
 api.add_router("/runs", branch_router)
+api.add_router("/runs", batch_run_router)
+api.add_router("/batches", batch_router)
 api.add_router("/runs", stream_router)
 api.add_router("/runs", callback_router)
 api.add_router("/callbacks", secret_router)

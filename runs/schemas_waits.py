@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 
-WaitKind = Literal["event", "signal", "child", "person"]
+WaitKind = Literal["event", "signal", "child", "children", "person"]
 
 
 class _In(BaseModel):

@@ -19,12 +19,14 @@ _KINDS: dict[str, tuple[str, Words]] = {
     "event": ("moving", gettext_lazy("an event")),
     "signal": ("handoff", gettext_lazy("a message to this run")),
     "child": ("fold", gettext_lazy("the end of a run")),
+    "children": ("fold", gettext_lazy("the end of its children")),
     "person": ("approval", gettext_lazy("a person")),
 }
 _ENDS: dict[str, Words] = {
     "event": gettext_lazy("the event came"),
     "signal": gettext_lazy("the message came"),
     "child": gettext_lazy("the run ended"),
+    "children": gettext_lazy("they have ended"),
     "person": gettext_lazy("answered"),
     "timeout": gettext_lazy("its time was over"),
     "cancelled": gettext_lazy("cancelled"),

@@ -11,9 +11,10 @@ from runs import broadcasts, dispatch
 from runs.json_schema import check
 from runs.models import Run
 from runs.selectors.agents import version_for
-from runs.services.insert_run import insert_run
 from runs.services.checks import cleaned, misfit
+from runs.services.insert_run import insert_run
 from runs.services.new_runs import StartRequest, built_run, check_request
+from runs.services.note_batch import note_batch
 
 
 def start_run(  # noqa: PLR0913 -- the fields of the contract's request, keyword-only
@@ -77,6 +78,8 @@ def start_run(  # noqa: PLR0913 -- the fields of the contract's request, keyword
         team_id=actor.team_id, created_by=actor.name, version=chosen, request=request, deadline=deadline,
         key=idempotency_key,
     )  # fmt: skip
+    if batch_id:
+        note_batch(actor=actor, name=batch_id)
     stored = _inserted(actor, run)
     return _same_request(stored, request_hash), stored.id == run.id
 

@@ -34,6 +34,10 @@ def test_it_lists_the_calls_that_work(document: dict[str, Any]) -> None:
             ("post", f"/api/v1/runs/{{run_id}}/{verb}")
             for verb in ("pause", "resume", "cancel", "kill", "retry", "migrate")
         ),
+        ("post", "/api/v1/runs/batch"),
+        ("get", "/api/v1/runs/{run_id}/children"),
+        ("get", "/api/v1/batches"),
+        ("get", "/api/v1/batches/{batch_id}"),
         ("get", "/api/v1/runs/{run_id}/stream"),
         ("get", "/api/v1/runs/{run_id}/callbacks"),
         ("post", "/api/v1/runs/{run_id}/callbacks/{callback_id}/send"),
