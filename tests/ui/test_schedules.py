@@ -105,7 +105,7 @@ def test_the_history_says_what_came_of_each_time_and_why(see: See, schedule: Sch
     assert "Started Morning crawl Queued" in started
     assert "Missed" in missed
     assert "no clock ran" in missed
-    assert one(see(f"/schedules/{schedule.id}"), f'.fires a[href="/runs/{Run.objects.get().id}"]')
+    assert one(see(f"/schedules/{schedule.id}"), f'.fires .t-age a[href="/runs/{Run.objects.get().id}"]')
 
 
 def test_the_history_refreshes_by_itself_and_in_place(see: See, schedule: Schedule) -> None:
