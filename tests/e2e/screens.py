@@ -51,6 +51,11 @@ PAGES = {
     "integrity": "/runs/{broken}/verify",
     "unknown": "/runs/{unknown}",
     "resolve": "/runs/{unknown}/steps/4/resolve",
+    "schedules": "/schedules",
+    "schedule": "/schedules/{schedule}",
+    "schedule-new": "/schedules/new?agent=site-research",
+    "schedule-edit": "/schedules/{schedule}/edit",
+    "schedule-delete": "/schedules/{schedule}/delete",
     "nothing": "/runs/00000000-0000-7000-8000-000000000000",
 }  # fmt: skip
 LOOKS: dict[str, dict[str, Any]] = {
@@ -96,7 +101,26 @@ def the_runs(version: "AgentVersion") -> dict[str, str]:
     made["hostile"] = stories.a_hostile_run(version)
     made["unknown"] = stories.a_transfer(version)
     made["told"] = stories.a_told_run(version)
-    return {kind: str(run.id) for kind, run in made.items()}
+    return {kind: str(run.id) for kind, run in made.items()} | {"schedule": str(_a_schedule(version).id)}
+
+
+def _a_schedule(version: "AgentVersion") -> Any:
+    """Insert a schedule with a history, and return it."""
+    from agentops.accounts.roles import Actor, Scope
+    from runs.models import ScheduleFire
+    from tests.schedules import a_schedule
+
+    actor = Actor(version.team_id, None, "ada", frozenset(Scope))
+    given = {"root": "https://docs.example.org/"}
+    schedule = a_schedule(
+        "0 9 * * 1-5", agent=version.agent.slug, actor=actor, input=given, title="Morning crawl", time_zone="Asia/Tokyo"
+    )
+    for day, status in enumerate(("missed", "skipped", "queued", "replaced", "failed", "started"), 1):
+        ScheduleFire.objects.create(
+            schedule=schedule, team_id=version.team_id, fire_at=f"2026-01-0{day}T09:00:00Z", status=status, n_times=3,
+            first_at="2025-12-30T09:00:00Z", reason=f"run {schedule.id} has not ended: it is paused" if day % 2 else "",
+        )  # fmt: skip
+    return schedule
 
 
 def take(out: Path, url: str, *, link: str = "", session_key: str = "", runs: Mapping[str, str]) -> None:
