@@ -114,7 +114,7 @@ def _a_schedule(version: "AgentVersion") -> Any:
     given = {"root": "https://docs.example.org/"}
     schedule = a_schedule(
         "0 9 * * 1-5", agent=version.agent.slug, actor=actor, input=given, title="Morning crawl", time_zone="Asia/Tokyo"
-    )
+    )  # fmt: skip
     for day, status in enumerate(("missed", "skipped", "queued", "replaced", "failed", "started"), 1):
         ScheduleFire.objects.create(
             schedule=schedule, team_id=version.team_id, fire_at=f"2026-01-0{day}T09:00:00Z", status=status, n_times=3,
