@@ -13,15 +13,20 @@ from runs.models import (
     Agent,
     AgentVersion,
     Attempt,
+    BulkJob,
+    BulkResult,
     Callback,
     CallbackAttempt,
     LogLine,
     Run,
+    SavedView,
     Schedule,
     ScheduleFire,
 )
 from runs.services.create_schedule import create_schedule
+from runs.services.save_view import save_view
 from runs.services.schedule_columns import ScheduleSpec
+from runs.services.start_bulk import start_bulk
 from runs.services.start_run import start_run
 from tests.personas import World, actor, token
 from tests.runs import drive
@@ -62,8 +67,9 @@ def belongings_of_analytical(world: World) -> Belongings:
     values = {
         "run_id": str(run.id), "seq": "2", "slug": agent.slug, "a": "0", "b": "1", "path": f"runs/{run.id}",
         "secret": "used-up-by-nobody", "key": "some-key", "name": "say", "uidb36": "1",
-        "callback_id": str(callback.id), "schedule_id": str(schedule.id), "token_id": str(ApiToken.objects.get(user=world.ada).id), "team_id": str(world.analytical.id),
+        "batch_id": f"batch-{mark}", "callback_id": str(callback.id), "schedule_id": str(schedule.id), "token_id": str(ApiToken.objects.get(user=world.ada).id), "team_id": str(world.analytical.id),
     }  # fmt: skip
+    values |= {"job_id": str(_bulk_job(world, run, mark).id), "view_id": str(_saved_view(world, mark).id)}
     values["open_run_id"] = str(_started(world, agent, mark, {}).id)
     ids = [
         str(run.id),
@@ -72,10 +78,24 @@ def belongings_of_analytical(world: World) -> Belongings:
         str(failed.id),
         failed.id.hex,
         str(schedule.id),
+        values["job_id"],
+        values["view_id"],
         str(world.analytical.id),
         secret,
     ]
     return Belongings(run, agent, values, [mark, *ids])
+
+
+def _bulk_job(world: World, run: Run, mark: str) -> BulkJob:
+    job = start_bulk(actor=actor(world.ada), verb="pause", query=f"tag:tag-{mark}", reason=f"reason-{mark}")
+    BulkResult.objects.create(job=job, run_id=run.id, problem=f"problem-{mark}")
+    return job
+
+
+def _saved_view(world: World, mark: str) -> SavedView:
+    return save_view(
+        actor=actor(world.ada), name=f"view-{mark[:40]}", query=f"tag:tag-{mark}", is_shared=True
+    )
 
 
 def _driven(world: World, agent: Agent, mark: str, state: dict[str, Any]) -> Run:

@@ -49,7 +49,7 @@ COLUMNS: dict[str, Column] = {
         Column("created", _("Created"), "c-moment hide-s", _moment("created_at")),
         Column("started", _("Started"), "c-moment hide-s", _moment("started_at")),
         Column("ended", _("Ended"), "c-moment hide-s", _moment("ended_at")),
-        Column("duration", _("Duration"), "r c-age hide-s", _duration),
+        Column("duration", _("Duration"), "r c-cost hide-s", _duration),
         Column("cost", _("Cost"), "r c-cost hide-s", lambda run: text.money(run.cost_microusd)),
         Column("steps", _("Steps"), "r c-age hide-s", lambda run: text.number(run.n_steps)),
         Column("retries", _("Retries"), "r c-age hide-s", lambda run: text.number(run.n_retries)),

@@ -69,7 +69,8 @@ def run_rows(request: HttpRequest, actor: Actor) -> HttpResponse:
     columns = _columns(request)
     runs = runs_in_order(actor, _ids(request.GET.get("ids", "")))
     rows = [run_row(run, columns) for run in runs]
-    context = {"rows": rows, "newer": _newer(request, actor), "patch": True}
+    can_run = actor.can(Scope.RUN)
+    context = {"rows": rows, "newer": _newer(request, actor), "patch": True, "can_run": can_run}
     return respond(request, "runs/list.html#patch", context)
 
 

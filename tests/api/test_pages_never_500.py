@@ -24,6 +24,15 @@ NAMES = (
     "depth",
     "limit",
     "next",
+    "cols",
+    "peek",
+    "ids",
+    "since",
+    "verb",
+    "run",
+    "all",
+    "name",
+    "word",
 )
 WORDS = ("x", "-1", "9" * 25, "0" * 5000, "\ud7ff\U0001f600'\"<script>%\\", "[]", "a:b", "/a/b")
 

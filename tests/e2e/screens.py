@@ -22,9 +22,18 @@ PAGES = {
     "sign-in": "/accounts/login/?next=/runs",
     "sign-out": "/accounts/logout/",
     "runs": "/runs",
-    "runs-failed": "/runs?status=failed",
-    "runs-none": "/runs?q=zebra&agent=site-research",
+    "runs-failed": "/runs?q=status:failed",
+    "runs-none": "/runs?q=zebra agent:site-research",
     "runs-bad-query": "/runs?q=statsu:failed",
+    "runs-elsewhen": "/runs?q=created:2020-01-31",
+    "runs-columns": "/runs?q=&cols=status,run,version,tags,created,duration,cost,steps,id",
+    "runs-peek": "/runs?q=&peek={failed}",
+    "runs-overview": "/runs/overview?q=-status:queued",
+    "save-view": "/runs/views/save?q=status:failed",
+    "saved-views": "/runs/views",
+    "bulk": "/runs/bulk?all=1&q=is:open&verb=kill",
+    "bulk-jobs": "/runs/bulk/jobs",
+    "bulk-job": "/runs/bulk/{job}",
     "agents": "/agents",
     "start": "/runs/start?agent=site-research",
     "run-succeeded": "/runs/{succeeded}",
@@ -101,7 +110,8 @@ def the_runs(version: "AgentVersion") -> dict[str, str]:
     made["hostile"] = stories.a_hostile_run(version)
     made["unknown"] = stories.a_transfer(version)
     made["told"] = stories.a_told_run(version)
-    return {kind: str(run.id) for kind, run in made.items()} | {"schedule": str(_a_schedule(version).id)}
+    more = {"job": str(_a_bulk_job(version).id), "schedule": str(_a_schedule(version).id)}
+    return {kind: str(run.id) for kind, run in made.items()} | more
 
 
 def _a_schedule(version: "AgentVersion") -> Any:
@@ -121,6 +131,22 @@ def _a_schedule(version: "AgentVersion") -> Any:
             first_at="2025-12-30T09:00:00Z", reason=f"run {schedule.id} has not ended: it is paused" if day % 2 else "",
         )  # fmt: skip
     return schedule
+
+
+def _a_bulk_job(version: "AgentVersion") -> Any:
+    """Insert a job that is under way and one saved view, and return the job."""
+    from runs.models import BulkJob, BulkResult, Run, SavedView
+    from tests.ui import builders
+
+    ada = builders.a_person(version.team)
+    SavedView.objects.create(team=version.team, owner=ada, name="Docs audits", query="docs", is_shared=True)
+    job = BulkJob.objects.create(
+        team=version.team, user=ada, created_by="ada", verb="cancel", query="tag:nightly", reason="wrong site",
+        expected=412, n_done=120, n_refused=1, due_at="2100-01-01T00:00:00Z",
+    )  # fmt: skip
+    told = "this run is succeeded, so it is too late or too early to cancel it"
+    BulkResult.objects.create(job=job, run_id=Run.objects.values_list("id", flat=True)[0], problem=told)
+    return job
 
 
 def take(out: Path, url: str, *, link: str = "", session_key: str = "", runs: Mapping[str, str]) -> None:

@@ -159,7 +159,7 @@ def test_who_lost_the_lease_changes_nothing(ada: Actor, version: AgentVersion) -
 def test_who_may_not_act_any_more_does_not(ada: Actor, team: Team, version: AgentVersion) -> None:
     runs, eve = some_runs(version, 2), acting(team, "eve", Role.OPERATOR)
     job = start_bulk(actor=eve, verb="cancel", query="")
-    Membership.objects.filter(user_id=eve.user_id).update(role=Role.VIEWER)
+    Membership.objects.filter(user__username="eve").update(role=Role.VIEWER)
     assert work(job).state == "failed"
     assert "eve may not act" in job.problem
     assert statuses(runs) == ["queued"] * 2

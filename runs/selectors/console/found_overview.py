@@ -17,6 +17,7 @@ from agentops.common.query import parse, render
 from agentops.common.query.edit import values_of, without_key
 from runs.models import Run
 from runs.selectors.run_query import RunQuery, run_query
+from runs.selectors.runs import COUNT_CAP, run_counts_for
 from runs.selectors.walk import Place, sample
 
 FACETS = ("status", "agent", "health", "tag", "version")
@@ -107,7 +108,19 @@ def facets_for(actor: Actor, text: str) -> dict[str, list[FacetValue]]:
     term = parse(text)
     bare = {key: render(without_key(term, key)) if values_of(term, key) else text for key in FACETS}
     tables = {narrowed: _facet_table(actor, narrowed) for narrowed in {*bare.values()}}
-    return {key: _values(key, values_of(term, key), tables[bare[key]]) for key in FACETS}
+    found = {key: _values(key, values_of(term, key), tables[bare[key]]) for key in FACETS}
+    return (
+        found if bare["status"].strip() else found | {"status": _statuses(actor, values_of(term, "status"))}
+    )
+
+
+def _statuses(actor: Actor, chosen: Sequence[str]) -> list[FacetValue]:
+    """Return how many of all the runs are in each status, which an index knows."""
+    counts = {str(status): n for status, n in run_counts_for(actor).items() if n or status in chosen}
+    ranked = sorted(counts, key=lambda status: (status not in chosen, -counts[status], status))
+    return [
+        FacetValue("status", name, counts[name], counts[name] < COUNT_CAP, name in chosen) for name in ranked
+    ]
 
 
 def _values(key: str, chosen: Sequence[str], table: tuple[dict[str, Counter[str]], bool]) -> list[FacetValue]:
