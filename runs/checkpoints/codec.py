@@ -73,12 +73,20 @@ def decode(codec: int, body: bytes | memoryview) -> Any:
     Raises: ValueError for an unknown codec, for bytes that are not what the codec says, and for a frame that
         would grow beyond MAX_DECODED_BYTES (the size that a frame declares is not trusted unchecked).
     """
+    return orjson.loads(plain(codec, body))
+
+
+def plain(codec: int, body: bytes | memoryview) -> bytes:
+    """Return the JSON text of a stored value.
+
+    Raises: ValueError, as `decode` does.
+    """
     data = bytes(body)
     if codec == Codec.ZSTD:
-        data = _decompress(data)
-    elif codec != Codec.JSON:
+        return _decompress(data)
+    if codec != Codec.JSON:
         raise ValueError(f"unknown codec {codec}")
-    return orjson.loads(data)
+    return data
 
 
 def _decompress(data: bytes) -> bytes:

@@ -58,7 +58,7 @@ def tree_rows(request: HttpRequest, actor: Actor, run_id: UUID) -> HttpResponse:
     scene = Scene(material, _axis(material))
     context = _stretch_context(scene, stretch_of(scene))
     is_tail = request.headers.get("HX-Target") == "tail"
-    return respond(request, "runs/run.html#stretch", context | {"run": run, "is_tail": is_tail})
+    return respond(request, "runs/run.html#stretch", context | {"run": run, "is_tail": is_tail, "is_next": not is_tail})
 
 
 @room
