@@ -6,6 +6,7 @@ from django.views.generic import RedirectView
 from runs.presenters.verbs import VERBS
 from runs.views import (
     actions,
+    batches,
     branches,
     bulk,
     callbacks,
@@ -76,6 +77,9 @@ urlpatterns = [
     path("runs/<uuid:run_id>/waits/message", waits.message, name="message"),
     path("runs/<uuid:run_id>/waits/wake", waits.wake, name="wake"),
     path("runs/<uuid:run_id>/waits/cancel", waits.cancel, name="cancel-wait"),
+    path("runs/<uuid:run_id>/children", batches.children, name="children"),
+    path("batches", batches.batch_list, name="batches"),
+    path("batches/<path:name>", batches.batch_page, name="batch"),
     path("schedules", schedules.schedule_list, name="schedules"),
     path("schedules/new", schedule_forms.new, name="new-schedule"),
     path("schedules/<uuid:schedule_id>", schedules.schedule_page, name="schedule"),

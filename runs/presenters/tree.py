@@ -9,6 +9,7 @@ from django.utils.translation import ngettext
 from runs.engine.states import TERMINAL, RunStatus
 from runs.models import Run, Step
 from runs.presenters import status, text, times
+from runs.presenters.families import Link, link_to_children
 from runs.presenters.run_list import progress_note
 from runs.presenters.status import Chip
 from runs.presenters.timeline import Axis, Span
@@ -17,6 +18,7 @@ from runs.selectors.console.overview import Gap
 from runs.selectors.console.tree import Inside, Segment, Trouble
 
 CHUNK_ROWS = 120
+_WAITING = ("wait", "child_run")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ class TreeRow:
     is_left: bool = False
     inside: "list[TreeRow]" = field(default_factory=list)
     reach: tuple[int, int, int] | None = None
+    link: Link | None = None
 
     @property
     def can_open(self) -> bool:
@@ -164,9 +167,10 @@ def step_row(scene: Scene, step: Step, level: int) -> TreeRow:
         duration=times.duration(times.seconds_between(step.started_at, end)),
         ticking=times.seconds_between(step.started_at, end) if is_moving else None,
         cost=text.money(step.cost_microusd) if step.cost_microusd else "",
-        marks=[Mark(scene.axis.place(step.started_at, end), "wait" if step.kind == "wait" else chip.tone)],
+        marks=[Mark(scene.axis.place(step.started_at, end), "wait" if step.kind in _WAITING else chip.tone)],
         is_selected=step.seq == scene.read.selected, is_old=step.is_superseded,
         is_left=not scene.read.lineage.holds(step.branch, step.parent_seq or step.seq),
+        link=link_to_children(scene.read.run, step.seq, scene.read.children.get(step.seq)),
     )  # fmt: skip
 
 
@@ -271,7 +275,7 @@ def _now_words(run: Run, *, is_begun: bool) -> str:
 
 
 def _step_chip(scene: Scene, step: Step) -> Chip:
-    if step.status == "running" and step.kind == "wait":
+    if step.status == "running" and step.kind in _WAITING and not _is_over(scene.read.run):
         return status.STEP["waiting"]
     if step.status == "running" and _is_over(scene.read.run):
         return (

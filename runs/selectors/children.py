@@ -12,17 +12,18 @@ from runs.selectors.paging import DEFAULT_LIMIT, MAX_LIMIT, Page, decode_cursor,
 from runs.selectors.runs import run_for, runs_in_order, runs_of
 
 _COUNTS = (
-    "SELECT parent_seq, status, count(*), sum(cost_microusd)::bigint FROM runs_run"
+    "SELECT parent_seq, status, count(*), sum(cost_microusd)::bigint, min(id::text)::uuid FROM runs_run"
     " WHERE parent_id = %(run_id)s AND team_id = %(team_id)s GROUP BY 1, 2"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class ChildCounts:
-    """How many children are in each status, and what they have cost."""
+    """How many children are in each status, and what they have cost; `any_id` is one of them."""
 
     counts: dict[RunStatus, int]
     cost_microusd: int = 0
+    any_id: UUID | None = None
 
     @property
     def total(self) -> int:
@@ -76,9 +77,10 @@ def child_counts_for(actor: Actor, run_id: UUID) -> dict[int, ChildCounts]:
     """
     actor.require(Scope.READ)
     found: dict[int, ChildCounts] = {}
-    for seq, status, n, cost in query(_COUNTS, {"run_id": run_id, "team_id": actor.team_id}):
+    for seq, status, n, cost, child_id in query(_COUNTS, {"run_id": run_id, "team_id": actor.team_id}):
         so_far = found.get(seq, ChildCounts({}))
-        found[seq] = ChildCounts({**so_far.counts, RunStatus(status): n}, so_far.cost_microusd + cost)
+        counts = {**so_far.counts, RunStatus(status): n}
+        found[seq] = ChildCounts(counts, so_far.cost_microusd + cost, child_id)
     return found
 
 

@@ -10,12 +10,14 @@ from agentops.accounts.roles import Actor, Scope
 from agentops.common.errors import NotFoundError
 from runs.engine.states import RunStatus
 from runs.models import Run
+from runs.presenters.families import family_of
 from runs.presenters.notes import is_over
 from runs.presenters.run_head import head_of
 from runs.presenters.timeline import Axis, axis_of, minimap
 from runs.presenters.times import now_of
 from runs.presenters.tree import Scene, Stretch, TreeRow, fold_rows, inside_rows, stretch_of
 from runs.presenters.unknown import unknown_words
+from runs.selectors.children import ancestors_for, child_counts_for
 from runs.selectors.console.material import Material, read_inside, read_material
 from runs.selectors.console.overview import buckets_of
 from runs.selectors.console.run import last_try_for, step_or_none
@@ -104,7 +106,8 @@ def head_context(request: HttpRequest, actor: Actor, run: Run) -> dict[str, Any]
     """Return what the head of every tab shows."""
     unknown_seq = left_unknown_for(actor, run)
     head = head_of(run, system_of(request), last_try_for(actor, run), unknown_seq)
-    return {"head": head} | question_context(actor, run)
+    family = family_of(ancestors_for(actor, run), child_counts_for(actor, run.pk))
+    return {"head": head, "family": family} | question_context(actor, run)
 
 
 def question_context(actor: Actor, run: Run) -> dict[str, Any]:

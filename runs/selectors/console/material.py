@@ -1,12 +1,13 @@
 """What a stretch of the tree is made of, read in a fixed number of queries whatever the length of the run."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from agentops.accounts.roles import Actor
 from runs.checkpoints.lineage import END, Lineage, lineage
 from runs.models import Run, Step
+from runs.selectors.children import ChildCounts, child_counts_for
 from runs.selectors.console.overview import Overview, nodes_before, overview_of
 from runs.selectors.console.tree import WINDOW, Segment, Trouble, segments_of, steps_by_seq, troubles_of
 
@@ -19,7 +20,7 @@ class Material:
     """Segments of nodes, what went wrong in the folded ones, segments of actions by node, and the rows shown.
 
     `offset` is how many nodes stand before the first segment; `selected` a seq, `selected_node` its node's. `is_cut`
-    says that there are nodes behind the last segment; `lineage` which steps the run's branch is made of; `cut` holds the nodes with more actions than were looked at.
+    says that there are nodes behind the last segment; `lineage` which steps the run's branch is made of; `cut` holds the nodes with more actions than were looked at; `children` how far the runs are that steps started.
     """
 
     run: Run
@@ -35,6 +36,7 @@ class Material:
     is_cut: bool = False
     cut: Collection[int] = ()
     lineage: Lineage = _ONE_BRANCH
+    children: Mapping[int, ChildCounts] = field(default_factory=dict)
 
 
 def read_material(
@@ -65,13 +67,14 @@ def read_material(
     nodes = _nodes(segments, troubles, selected_node)
     inside = _inside(actor, run, [*nodes, run.node_seq])
     actions = [seq for parts in inside.values() for part in parts for seq in _shown(part, selected)]
+    steps = steps_by_seq(actor, run, {*nodes, *actions})
     if offset is None:
         offset = nodes_before(actor, run, after + 1) if after else 0
     return Material(
         run=run, now=now, overview=known.overview if known else overview_of(actor, run), segments=segments,
-        troubles=troubles, inside=inside, steps=steps_by_seq(actor, run, {*nodes, *actions}), selected=selected,
+        troubles=troubles, inside=inside, steps=steps, selected=selected,
         selected_node=selected_node, offset=offset, is_cut=is_cut, cut=_cut(inside),
-        lineage=lineage(run.pk, run.branch),
+        lineage=lineage(run.pk, run.branch), children=_children(actor, run, steps),
     )  # fmt: skip
 
 
@@ -93,7 +96,13 @@ def read_inside(actor: Actor, run: Run, *, now: datetime, node: int | None, afte
         0,
         cut=_cut(inside),
         lineage=lineage(run.pk, run.branch),
+        children=_children(actor, run, steps),
     )
+
+
+def _children(actor: Actor, run: Run, steps: Mapping[int, Step]) -> Mapping[int, ChildCounts]:
+    is_parent = any(step.kind == "child_run" for step in steps.values())
+    return child_counts_for(actor, run.pk) if is_parent else {}
 
 
 def _nodes_behind(actor: Actor, run: Run, after: int) -> tuple[list[Segment], bool]:
