@@ -17,7 +17,7 @@ from runs.timetable import CronError, ZoneError, timetable
 GRACE_SECONDS = 60.0
 MAX_CATCH_UP = 100
 BATCH = 50
-MAX_SETTLED = 200
+MAX_SETTLED = 50
 
 _WORDS = {
     Missed.SKIP: "no clock ran; missed times are skipped",
