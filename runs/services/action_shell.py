@@ -111,6 +111,8 @@ class ActionShell:
         self.pending.log(level, Cleaner().clean(str(message)))  # type: ignore[arg-type]  # text stays text
 
     def _entry(self, action: Execute) -> Entry:
+        if action.request.kind == "child_run" and self.reusing:
+            return self.reusing.judge_children(Entry(action, is_begun=action.is_begun))
         if action.request.kind in ("wait", "approval", "child_run"):
             return Entry(action, is_begun=action.is_begun)
         spec = get_tool(action.request.name)
@@ -204,12 +206,12 @@ class ActionShell:
 
     def _tried(self, entry: Entry) -> Tried:
         action, spec = entry.action, entry.spec
+        if entry.is_served:
+            return Tried(1, output=entry.served)
         if action.request.kind == "child_run":
             return tried_children(self.lease, self.place, action)
         if spec is None:
             return _waited(entry) if entry.is_wait else Tried(1)
-        if entry.is_served:
-            return Tried(1, output=entry.served)
         lease = self.lease
         call = ToolCall(
             lease.team_id, lease.run_id, action.seq, 0, entry.idempotency_key, spec.timeout_seconds
@@ -225,7 +227,7 @@ class ActionShell:
         for line in tried.logs:
             self.pending.log("warning", line)
         self.clock.n_done += 1
-        if entry.is_wait and not entry.is_begun and tried.error is None:
+        if entry.is_wait and not entry.is_begun and not entry.is_served and tried.error is None:
             return self._standing(entry)
         assert entry.spec or not tried.is_unknown
         if tried.is_unknown:

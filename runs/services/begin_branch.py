@@ -9,9 +9,9 @@ from typing import Literal
 from uuid import UUID
 
 from django.db.models import F, Max, Q
-from django.db.models.functions import Now
+from django.db.models.functions import Coalesce, Now
 
-from agentops.common.transactions import transaction_required
+from agentops.common.transactions import after_commit, transaction_required
 from runs.checkpoints.codec import Encoded
 from runs.checkpoints.reuses import mac_of, seal_of
 from runs.checkpoints.store import rebuild
@@ -23,9 +23,12 @@ from runs.models import Branch, Checkpoint, Intent, Outcome, Reuse, Run, Step, W
 from runs.selectors.effects import WRITES
 from runs.selectors.points import Point, actions_behind, actions_kept
 from runs.services.copying import Place, insert_reuses, keep_in_journal, outcomes_of, reuse_row, status_of
+from runs.services.end_children import end_abandoned
 
 Cause = Literal["rewind", "heal"]
 NEVER_CALLED = "invalid_arguments"
+_MADE = Q(kind="tool", effect__in=WRITES) | Q(kind="child_run", status=SUCCEEDED)
+_OVER = "UPDATE runs_fanout SET done_at = clock_timestamp(), is_told = true WHERE run_id = %(run_id)s AND done_at IS NULL"
 _CLOSE = (
     f"WITH r AS (SELECT %(run_id)s::uuid AS id, true AS is_ended), s AS ({CLOSE_OPEN_STEPS}) SELECT id FROM r"  # noqa: S608 -- constants
 )
@@ -48,7 +51,6 @@ def begin_branch(run: Run, point: Point, *, cause: Cause, by: str, reason: str) 
 
     Raises: IntegrityError when what the branch would build on is not what was written.
     """
-    execute(_CLOSE, {"run_id": run.pk})
     _let_go(run, point)
     mode = mode_after(run)
     built = rebuild(run, point.checkpoint_seq, branch=point.lineage.branch)
@@ -85,10 +87,19 @@ def _move(run: Run, branch: Branch, n_kept: int) -> None:
 
 
 def _let_go(run: Run, point: Point) -> None:
-    """End every wait of the run, and free the signals that were used behind the point."""
-    open_ones = Wait.objects.filter(run_id=run.pk, settled_at=None)
-    open_ones.filter(closed_at=None).update(closed_at=Now())
-    Wait.objects.filter(run_id=run.pk, settled_at=None).update(settled_at=Now(), closed_as="dropped")
+    """Close every open step of the run, end its waits, and free the signals that were used behind the point.
+
+    Children that it waited for are ended by their own rules; those that go on by themselves are left alone.
+    """
+    started = Step.objects.filter(run_id=run.pk, kind="child_run", status="running")
+    abandoned = list(started.values_list("seq", flat=True))
+    if abandoned:
+        execute(_OVER, {"run_id": run.pk})
+        after_commit(lambda: end_abandoned(run.pk, abandoned))
+    execute(_CLOSE, {"run_id": run.pk})
+    Wait.objects.filter(run_id=run.pk, settled_at=None).update(
+        settled_at=Now(), closed_at=Coalesce("closed_at", Now()), closed_as="dropped"
+    )
     behind = [step.seq for step in actions_behind(run, point, kinds=("wait", "approval"))]
     Wait.objects.filter(run_id=run.pk, seq__in=behind, closed_as="signal").update(closed_as="dropped")
 
@@ -105,7 +116,7 @@ def _inherited(run: Run, point: Point, place: Place, kept: list[Step], branch: B
 
 def _known(run: Run, point: Point) -> _Known:
     steps = Step.objects.filter(point.lineage.where("parent_seq"), run_id=run.pk, depth=1)
-    told = steps.filter(Q(effect__in=WRITES) | ~Q(reuse=""))
+    told = steps.filter(_MADE | ~Q(reuse=""))
     before = [step for step in told if point.is_before(step)]
     taken = Reuse.objects.filter(run_id=run.pk, taken_seq__in=[step.seq for step in before if step.reuse])
     known = _Known({key for key in _keys(run, before).values() if key})
@@ -119,7 +130,7 @@ def _of_kept(run: Run, place: Place, kept: list[Step], node_seq: int) -> Iterato
     """Yield a row, taken already, for each write among the copies, so that it is known where it comes from."""
     outcomes, keys = outcomes_of(run.pk, kept), _keys(run, kept)
     for seq, step in enumerate(kept, node_seq + 1):
-        if step.effect in WRITES:
+        if step.effect in WRITES or step.kind == "child_run":
             row = outcomes[step.seq]
             body = Encoded(row.body_codec, bytes(row.body or b""), 0) if step.status == SUCCEEDED else None
             made = reuse_row(
@@ -147,9 +158,8 @@ def _was_made(run: Run, row: Reuse) -> bool:
 
 def _written(run: Run, point: Point, place: Place, known: _Known) -> Iterator[Reuse]:
     """Yield the writes that the run has made and the state at the point does not know of; one for each key."""
-    made = Step.objects.filter(run_id=run.pk, depth=1, effect__in=WRITES, reuse="").exclude(
-        error_code=NEVER_CALLED
-    )
+    made = Step.objects.filter(_MADE, run_id=run.pk, depth=1, reuse="").exclude(error_code=NEVER_CALLED)
+    made = made.exclude(seq__in=_lost_children(run))
     ended = made.filter(status__in=["succeeded", "failed", "unknown"]).order_by("seq")
     steps = [step for step in ended if not point.is_before(step)]
     keys = _keys(run, steps)
@@ -160,6 +170,14 @@ def _written(run: Run, point: Point, place: Place, known: _Known) -> Iterator[Re
             last[key] = _surer(last.get(key), step)
     chosen = sorted(last.values(), key=lambda step: step.seq)
     yield from _copies(run, place, chosen, keys)
+
+
+def _lost_children(run: Run) -> list[int]:
+    """Return the steps that started a run, not waited for there, that has ended without success."""
+    lost = Run.objects.filter(parent_id=run.pk, child_n=None, ended_at__isnull=False).exclude(
+        status=SUCCEEDED
+    )
+    return [seq for seq in lost.values_list("parent_seq", flat=True) if seq is not None]
 
 
 def _surer(one: Step | None, other: Step) -> Step:

@@ -18,6 +18,7 @@ from runs.engine.reuse import EDITED, FAILED, MADE, SUCCEEDED, UNKNOWN, Mark
 from runs.models import Intent, Outcome, Reuse, Step
 
 BATCH = 500
+REUSED_KINDS = ("tool", "child_run")
 _UNTRUE = (Mark.SIMULATED.value, Mark.EDITED.value)
 
 

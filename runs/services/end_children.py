@@ -84,6 +84,15 @@ def end_rest(run_id: UUID, seq: int) -> None:
         end_children(parent_id)
 
 
+def end_abandoned(run_id: UUID, seqs: Sequence[int]) -> None:
+    """End what is left of the fan-outs of a branch that the run has left: by each child's own rule."""
+    for seq in seqs:
+        _, below = _end(run_id, seq, f"run {run_id} went back to before it started them")
+        _signal(run_id, seq, "rewound", None)
+        for parent_id in below:
+            end_children(parent_id)
+
+
 def end_left_children() -> int:
     """Do what a run's end meant for its children where that broke off; the clock's part. Returns how many runs were ended."""
     return sum(end_children(row[0]) for row in query(_LEFT, {"limit": PARENTS}))

@@ -21,7 +21,7 @@ from runs.models import Branch, Checkpoint, Run, Step
 from runs.selectors.effects import WRITES
 from runs.selectors.points import actions_behind
 from runs.selectors.runs import run_for
-from runs.services.copying import Place, insert_reuses, keep_in_journal, reusable, written
+from runs.services.copying import REUSED_KINDS, Place, insert_reuses, keep_in_journal, reusable, written
 from runs.services.fork_plan import ForkPlan, ForkRequest, plan_fork
 from runs.services.fork_signals import copy_signals
 
@@ -73,7 +73,8 @@ def fork_run(
 def reused_actions(plan: ForkPlan) -> list[Step]:
     """Return the actions behind the point that the fork is given rows for, in their order."""
     kept = {step.seq for step in plan.kept}
-    behind = [step for step in actions_behind(plan.parent, plan.point) if step.seq not in kept]
+    found = actions_behind(plan.parent, plan.point, kinds=REUSED_KINDS)
+    behind = [step for step in found if step.seq not in kept]
     edited = {(step.name, step.summary) for step in behind if step.seq in plan.edited}
     if plan.mode is Mode.RECORDED:
         return behind

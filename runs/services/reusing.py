@@ -3,7 +3,7 @@
 from agentops.common.errors import InvalidInputError
 from agentops.common.types import JsonValue
 from runs.engine.reuse import Act, placeholder
-from runs.engine.tools import ToolSpec
+from runs.engine.tools import Effect, ToolSpec
 from runs.journal.actions import Entry
 from runs.journal.fence import Lease, persist
 from runs.journal.reuse import load_reuses, reusable_output
@@ -23,8 +23,18 @@ class Reusing:
         Raises: IntegrityError
         """
         assert entry.spec
+        return self._judged(entry, entry.spec)
+
+    def judge_children(self, entry: Entry) -> Entry:
+        """Return the entry of an action that starts other runs: those that were started before are not started again.
+
+        A run that is started asks before its own writes, or simulates them, as this one does.
+        """
+        return self._judged(entry, ToolSpec(entry.action.request.name, Effect.READ, _nothing))
+
+    def _judged(self, entry: Entry, spec: ToolSpec) -> Entry:
         action = entry.action
-        verdict = self.reuses.decide(action.seq, entry.spec, action.request_hash, is_begun=action.is_begun)
+        verdict = self.reuses.decide(action.seq, spec, action.request_hash, is_begun=action.is_begun)
         entry.judged = verdict
         entry.idempotency_key = verdict.idempotency_key or entry.idempotency_key
         if verdict.act is Act.SERVE:
@@ -32,8 +42,12 @@ class Reusing:
             n = verdict.n
             entry.served = persist(lambda: reusable_output(self.lease, self.branch, n))
         elif verdict.act is Act.SIMULATE:
-            entry.served = simulated(entry.spec)
+            entry.served = simulated(spec)
         return entry
+
+
+def _nothing(*_: object) -> JsonValue:
+    return None
 
 
 def simulated(spec: ToolSpec) -> JsonValue:

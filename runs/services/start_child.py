@@ -13,6 +13,7 @@ from agentops.common.types import JsonValue
 from runs import dispatch
 from runs.engine.children import inputs_of
 from runs.engine.journal import Execute
+from runs.engine.reuse import Mode
 from runs.engine.states import RunStatus
 from runs.journal.actions import Place
 from runs.journal.fence import Lease, Row, persist, query
@@ -28,7 +29,7 @@ from runs.services.new_runs import (
 )
 from runs.services.note_batch import note_batch
 
-_PARENT = "SELECT root_id, depth, priority, created_by FROM runs_run WHERE id = %(run_id)s"
+_PARENT = "SELECT root_id, depth, priority, created_by, effect_mode FROM runs_run WHERE id = %(run_id)s"
 _TURN = {"kind": "turn", "text": "its turn among the children of its parent"}
 # What an earlier attempt of the node started and is still good is taken over; the fan-out that it belonged to is over.
 _ADOPT = """
@@ -106,6 +107,7 @@ def _built(
 def _child(lease: Lease, place: Place, action: Execute, n: int, run: Run, parent: Row) -> Run:
     run.parent_id, run.parent_seq = lease.run_id, action.seq
     run.root_id, run.depth = parent[0], parent[1] + 1
+    run.effect_mode = parent[4] if parent[4] in (Mode.RECORDED, Mode.DRY) else ""
     run.on_parent_end = str(action.request.args["on_parent_end"])
     run.idempotency_key = _key(lease, place, action, n, place.node_attempt)
     if _is_waited(action):

@@ -16,13 +16,14 @@ from agentops.common.ids import new_id
 from runs.checkpoints.store import rebuild
 from runs.checkpoints.verify import verify_run
 from runs.journal.fence import execute
-from runs.models import Branch, Intent, Reuse, Run, Step
+from runs.models import Branch, Intent, Reuse, Run, Step, Wait
 from runs.services.advance import advance
 from runs.services.cancel_run import cancel_run
 from runs.services.pause_run import pause_run
 from runs.services.resolve_step import resolve_step
 from runs.services.retry_run import retry_run
 from runs.services.rewind_run import rewind_run
+from runs.services.send_signal import send_signal
 from tests import ledger
 from tests.forking import actor_of, fork, marks, seq_of
 from tests.runs import a_run, a_worker, claim, drive, output, state
@@ -337,3 +338,82 @@ def test_a_fork_from_an_abandoned_branch_begins_with_its_state(mailing: Run) -> 
     assert child.node == "think"
     assert drive(fork(run, 11)).status == "succeeded"
     assert drive(fork(run, run.head_seq - 4, "recorded")).status == "succeeded"
+
+
+def test_a_message_that_was_used_behind_the_point_is_there_again() -> None:
+    run = a_run("test-stubborn", {"how": "wait"})
+    advance(claim(a_worker()))
+    run.refresh_from_db()
+    assert run.status == "waiting"
+    run = rewind(run, 0)
+    assert Wait.objects.get(run=run).closed_as == "dropped"
+    send_signal(actor=actor_of(run), run_id=run.pk, name="parent_ended", payload={"n": 1})
+    run = drive(run)
+    assert output(run) == {"heard": {"n": 1}}
+    run = drive(rewind(run, 0))
+    assert output(run) == {"heard": {"n": 1}}
+    child = drive(fork(run, 0, keep_signals=True))
+    assert output(child) == {"heard": {"n": 1}}
+    child = fork(run, 0)
+    advance(claim(a_worker()))
+    child.refresh_from_db()
+    assert child.status == "waiting"
+
+
+def a_family(how: str, child: str, **more: Any) -> Run:
+    """Return a run that has started children of the program test-stubborn, advanced once."""
+    given = {"inputs": [{"how": child}] * 2} if how == "map" else {"input": {"how": child}}
+    run = a_run("test-starts", {"how": how, "agent": "test-stubborn", **given, **more})
+    advance(claim(a_worker()))
+    run.refresh_from_db()
+    return run
+
+
+def test_runs_that_were_started_are_not_started_again() -> None:
+    run = a_family("start", "nap")
+    assert run.status == "succeeded"
+    Run.objects.filter(parent=run).update(status="sleeping", ended_at=None)
+    run = drive(rewind(run, 0))
+    assert (run.status, marks(run)[-1]) == ("succeeded", ("test-stubborn", "inherited"))
+    assert Run.objects.filter(parent=run).count() == 1
+
+
+def test_a_started_run_that_ended_without_success_is_started_anew() -> None:
+    run = a_family("start", "nap")
+    Run.objects.filter(parent=run).update(status="cancelled", ended_at="2026-01-01T00:00:00Z")
+    rewind(run, 0)
+    advance(claim(a_worker()))
+    assert Run.objects.filter(parent=run).count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_children_that_a_run_waits_for_when_it_goes_back_are_ended_and_started_anew() -> None:
+    run = a_family("map", "nap")
+    assert run.status == "waiting"
+    run = rewind(run, 0)
+    first = Run.objects.filter(parent=run)
+    assert {child.status for child in first} == {"cancelled"}
+    advance(claim(a_worker()))
+    assert [child.status for child in first.filter(ended_at=None)] == ["queued", "queued"]
+
+
+@pytest.mark.parametrize("mode", ["recorded", "dry"])
+def test_children_of_a_careful_fork_are_as_careful(mode: str) -> None:
+    parent = a_run(
+        "test-starts",
+        {
+            "how": "start",
+            "agent": "test-effects",
+            "input": {"n": 1, "run": "c"},
+            "more": {"on_parent_end": "abandon"},
+        },
+    )
+    child_of = fork(parent, 0, mode)
+    cancel_run(actor=actor_of(parent), run_id=parent.pk)
+    advance(claim(a_worker()))
+    child = Run.objects.get(parent=child_of)
+    assert child.effect_mode == mode
+    advance(claim(a_worker()))
+    child.refresh_from_db()
+    assert child.status == ("awaiting_approval" if mode == "recorded" else "succeeded")
+    assert ledger.entries() == []
