@@ -140,6 +140,12 @@ class RunRowOut(BaseModel):
     attempts: int = Field(description="Steps and their repeated tries.")
     parent: UUID | None
     forked_from: UUID | None
+    forked_from_seq: int | None
+    branch: int = Field(description="Number of the branch that it is on; each rewind begins another.")
+    effect_mode: str = Field(
+        description="How it treats what was done before: `live`, `recorded`, `dry`, `inherit` after a rewind; empty for a run "
+        "that was simply started."
+    )
     root: UUID
     head_seq: int = Field(description="The step of the newest checkpoint.")
     error_message: str | None
@@ -184,6 +190,10 @@ class StepRowOut(BaseModel):
     effect: str
     status: str
     is_superseded: bool = Field(description="A retry of the node has replaced it.")
+    reuse: str = Field(
+        description="How an action that was not simply done came by its outcome: `kept`, `recorded`, `inherited`, `edited` or "
+        "`simulated`."
+    )
     summary: str
     n_attempts: int
     error_code: str

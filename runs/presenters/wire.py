@@ -148,6 +148,9 @@ def _row_members(run: Run) -> dict[str, Any]:
         "attempts": run.n_steps + run.n_retries,
         "parent": run.parent_id,
         "forked_from": run.forked_from_id,
+        "forked_from_seq": run.forked_from_seq,
+        "branch": run.branch,
+        "effect_mode": run.effect_mode,
         "root": run.root_id,
         "head_seq": run.head_seq,
         "error_message": _error_message(run),
@@ -168,7 +171,7 @@ def _error_message(run: Run) -> str | None:
 
 def _step_members(step: Step) -> dict[str, Any]:
     names = (
-        "seq", "parent_seq", "branch", "depth", "ordinal", "kind", "name", "effect", "status", "is_superseded",
+        "seq", "parent_seq", "branch", "depth", "ordinal", "kind", "name", "effect", "status", "is_superseded", "reuse",
         "summary", "error_code", "cost_microusd", "started_at", "ended_at", "due_at",
     )  # fmt: skip
     tokens = schemas.TokensOut(input=step.tokens_in, output=step.tokens_out)

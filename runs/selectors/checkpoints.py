@@ -10,6 +10,7 @@ from agentops.accounts.roles import Actor
 from agentops.common.errors import BadRequestError, NotFoundError
 from runs.checkpoints.blame import Blame, blame
 from runs.checkpoints.chain import IntegrityError
+from runs.checkpoints.lineage import branch_of
 from runs.checkpoints.store import Rebuilt, rebuild
 from runs.models import Checkpoint, Run, Step
 from runs.selectors.paging import DEFAULT_LIMIT, MAX_LIMIT, Page, decode_cursor, page_of
@@ -55,7 +56,7 @@ def checkpoints_for(
 
 
 def state_at_for(actor: Actor, run_id: UUID, seq: int) -> Rebuilt:
-    """Return the state as it was at step `seq`: that of the last checkpoint up to there, whose seq it bears.
+    """Return the state as it was at step `seq`: that of the last checkpoint up to there on its branch, whose seq it bears.
 
     Raises:
         NotFoundError: the run is not there, or has not come so far.
@@ -66,7 +67,8 @@ def state_at_for(actor: Actor, run_id: UUID, seq: int) -> Rebuilt:
         raise NotFoundError(
             f"run {run_id} has no step {seq}; its last checkpoint is at {run.head_seq}", last_seq=run.head_seq
         )
-    return rebuild(run, min(seq, run.head_seq))
+    branch = branch_of(run, seq)
+    return rebuild(run, min(seq, run.head_seq) if branch == run.branch else seq, branch=branch)
 
 
 def checkpoint_at_for(actor: Actor, run_id: UUID, seq: int) -> Rebuilt:

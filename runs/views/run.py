@@ -60,7 +60,9 @@ def tree_rows(request: HttpRequest, actor: Actor, run_id: UUID) -> HttpResponse:
     scene = Scene(material, _axis(material))
     context = _stretch_context(scene, stretch_of(scene))
     is_tail = request.headers.get("HX-Target") == "tail"
-    return respond(request, "runs/run.html#stretch", context | {"run": run, "is_tail": is_tail, "is_next": not is_tail})
+    return respond(
+        request, "runs/run.html#stretch", context | {"run": run, "is_tail": is_tail, "is_next": not is_tail}
+    )
 
 
 @room
@@ -122,8 +124,10 @@ def _selected(actor: Actor, run: Run, seq: int | None) -> int:
         return seq
     if not is_over(run):
         waiting_on = run.waiting_on or {}
-        return int(waiting_on["seq"]) if waiting_on.get("kind") == "unknown" else run.node_seq
-    failed = (run.error or {}).get("seq") or error_beside(actor, run, 0, forward=True)
+        return int(waiting_on["seq"]) if waiting_on.get("kind") in ("unknown", "permission") else run.node_seq
+    failed = (run.error or {}).get("seq") or (
+        error_beside(actor, run, 0, forward=True) if run.branch == 1 else None
+    )
     return int(failed or run.node_seq)
 
 

@@ -120,6 +120,30 @@ def test_a_viewer_may_look_and_not_fork(world: World, api: Api, run: Run) -> Non
         assert answer.status_code == status
 
 
+def test_states_of_both_branches_can_be_read_and_compared(
+    world: World, api: Api, post: Callable[..., Any], run: Run
+) -> None:
+    post("rewind", {"seq": 4}, 202)
+    drive(run)
+    client = api(world.ada, world.analytical)
+    numbers = [
+        client.get(f"/api/v1/runs/{run.pk}/checkpoints/{seq}").json()["state"]["n"]
+        for seq in (3, 4, 9, 15, 16)
+    ]
+    assert numbers == [3, 4, 9, 5, 6]
+    steps = client.get(f"/api/v1/runs/{run.pk}/steps?depth=0").json()["items"]
+    assert {(step["seq"], step["branch"]) for step in steps} >= {(9, 1), (15, 2)}
+    assert client.get(f"/api/v1/runs/{run.pk}/diff?a=9&b=16").json()["summary"]["keys"] == ["log", "n"]
+    told = client.get(f"/api/v1/runs/{run.pk}").json()
+    assert (told["branch"], told["effect_mode"]) == (2, "inherit")
+    mails = [
+        step
+        for step in client.get(f"/api/v1/runs/{run.pk}/steps").json()["items"]
+        if step["name"] == "test.mail"
+    ]
+    assert [step["reuse"] for step in mails] == ["", "inherited"]
+
+
 def test_the_branches_and_forks_of_a_run_are_listed(
     world: World, api: Api, post: Callable[..., Any], run: Run
 ) -> None:
