@@ -47,6 +47,7 @@ function take(option) {
   const { start, end } = list().dataset;
   const text = option.dataset.insert + ("keyOnly" in option.dataset ? "" : " ");
   field.setRangeText(text, Number(start), Number(end), "end");
+  close(); // an Enter that comes before the next suggestions searches
   field.focus();
   ask();
 }

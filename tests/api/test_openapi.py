@@ -56,6 +56,12 @@ def test_it_lists_the_calls_that_work(document: dict[str, Any]) -> None:
         *((method, "/api/v1/schedules/{schedule_id}") for method in ("get", "patch", "delete")),
         ("post", "/api/v1/schedules/{schedule_id}/fire"),
         ("get", "/api/v1/schedules/{schedule_id}/fires"),
+        ("get", "/api/v1/bulk"),
+        ("post", "/api/v1/bulk"),
+        ("post", "/api/v1/bulk/preview"),
+        ("get", "/api/v1/bulk/{job_id}"),
+        ("get", "/api/v1/bulk/{job_id}/results"),
+        ("post", "/api/v1/bulk/{job_id}/stop"),
         ("get", "/api/v1/agents"),
         ("get", "/api/v1/agents/{slug}"),
     }
