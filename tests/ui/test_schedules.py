@@ -335,3 +335,18 @@ def test_another_teams_schedule_is_not_found(ada: Client) -> None:
     for part in ("", "/edit", "/delete"):
         assert ada.get(f"/schedules/{theirs.id}{part}").status_code == 404
     assert theirs.title.encode() not in ada.get("/schedules").content
+
+
+@pytest.mark.parametrize(
+    "odd", ["", "\0", "-1", "9" * 5000, "* * * * *", "[]", "<b>", "\ud7ff\u202e", "٣", "2e5"]
+)
+def test_whatever_is_typed_the_forms_say_what_is_wrong(
+    see: See, ada: Client, schedule: Schedule, odd: str
+) -> None:
+    ada.raise_request_exception = False
+    for at in ("/schedules/new", f"/schedules/{schedule.id}/edit"):
+        filled = fill(see(at))
+        for name in filled.keys() - {"csrfmiddlewaretoken", "agent"}:
+            assert ada.post(at, filled | {name: odd}).status_code < 500, name
+        if "\0" not in odd:
+            assert ada.get(at, {"cron": odd, "time_zone": odd}).status_code < 500
