@@ -337,9 +337,7 @@ def test_another_teams_schedule_is_not_found(ada: Client) -> None:
     assert theirs.title.encode() not in ada.get("/schedules").content
 
 
-@pytest.mark.parametrize(
-    "odd", ["", "\0", "-1", "9" * 5000, "* * * * *", "[]", "<b>", "\ud7ff\u202e", "٣", "2e5"]
-)
+@pytest.mark.parametrize("odd", ["", "\0", "9" * 5000, "\ud7ff\u202e٣"])
 def test_whatever_is_typed_the_forms_say_what_is_wrong(
     see: See, ada: Client, schedule: Schedule, odd: str
 ) -> None:
