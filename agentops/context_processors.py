@@ -83,7 +83,7 @@ _ROOMS: list[tuple[str | Promise, str, str, str]] = [
     (_("Runs"), "runs", "runs:list", "g r"),
     (_("Dead letters"), "warning", DEAD_LETTERS, "g d"),
     (_("Schedules"), "calendar", "runs:schedules", "g s"),
-    (_("Batches"), "fold", "runs:batches", "g b"),
+    (_("Batches"), "queue", "runs:batches", "g b"),
     (_("Agents"), "agents", "runs:agents", "g a"),
     (_("API"), "book", "api-1:openapi-view", ""),
 ]

@@ -1,11 +1,13 @@
 """Rows of the children that one action starts and waits for, and what came of them."""
 
+import json
 from typing import Any
 from uuid import UUID
 
 from agentops.common.ids import new_id
 from agentops.common.types import JsonObject
 from runs.checkpoints.blobs import load
+from runs.checkpoints.chain import IntegrityError, end_mac, same
 from runs.checkpoints.codec import encode
 from runs.engine.children import inputs_of
 from runs.engine.journal import Request
@@ -18,7 +20,7 @@ _ENDED = (
     " FROM runs_run WHERE parent_id = %(run_id)s AND parent_seq = %(seq)s ORDER BY child_n"
 )
 _OUTPUTS = (
-    "SELECT id, output_codec, output FROM runs_run"
+    "SELECT id, output_codec, output, head_seq, head_hash, error::text, end_mac FROM runs_run"
     " WHERE parent_id = %(run_id)s AND id = ANY(%(ids)s::uuid[]) AND output IS NOT NULL"
 )
 _OWN = "SELECT id FROM runs_run WHERE parent_id = %(run_id)s AND id = ANY(%(ids)s::uuid[])"
@@ -54,12 +56,15 @@ def load_children(lease: Lease, seq: int, *, max_bytes: int) -> list[JsonObject]
 
 
 def outputs_of(lease: Lease, ids: list[UUID]) -> dict[UUID, Any]:
-    """Return the outputs of those children of the run that have one."""
+    """Return the outputs of those children of the run that have one.
+
+    Raises: IntegrityError when one is not what the child put out.
+    """
     found: dict[UUID, Any] = {}
     for start in range(0, len(ids), _PAGE):
         params = {"run_id": lease.run_id, "ids": ids[start : start + _PAGE]}
         rows = persist(lambda params=params: query(_OUTPUTS, params))  # type: ignore[misc]  # bound now
-        found |= {run_id: load(codec, output) for run_id, codec, output in rows}
+        found |= {row[0]: _output(lease, row) for row in rows}
     return found
 
 
@@ -80,6 +85,15 @@ def _outputs_within(lease: Lease, ids: list[UUID], max_bytes: int) -> dict[UUID,
                 return found
             found[run_id] = outputs[run_id]
     return found
+
+
+def _output(lease: Lease, row: Row) -> Any:
+    run_id, codec, output, head_seq, head_hash, error, mac = row
+    told = None if error is None else json.loads(error)
+    found = end_mac(lease.team_id, run_id, (head_seq, head_hash), codec=codec, output=output, error=told)
+    if mac is None or not same(found, mac):
+        raise IntegrityError(run_id, head_seq, "the output")
+    return load(codec, output)
 
 
 def _entry(row: Row, outputs: dict[UUID, Any]) -> JsonObject:

@@ -28,11 +28,12 @@ SELECT b.name, r.status, count(*) FROM unnest(%(names)s::text[]) AS b(name)
 
 @dataclass(frozen=True, slots=True)
 class BatchRow:
-    """A batch in a list: how many of its runs are in each status."""
+    """A batch in a list: how many of its runs are in each status; `now_at` is the database's time."""
 
     name: str
     created_by: str
     created_at: datetime
+    now_at: datetime
     counts: dict[RunStatus, int]
 
     @property
@@ -77,8 +78,10 @@ def batches_for(actor: Actor, *, cursor: str = "", limit: int = DEFAULT_LIMIT) -
     counts: dict[str, dict[RunStatus, int]] = {batch.name: {} for batch in page.items}
     for name, status, n in query(_COUNTS, {"team_id": actor.team_id, "names": list(counts)}):
         counts[name][RunStatus(status)] = n
+    now_at = _now()
     rows = [
-        BatchRow(batch.name, batch.created_by, batch.created_at, counts[batch.name]) for batch in page.items
+        BatchRow(batch.name, batch.created_by, batch.created_at, now_at, counts[batch.name])
+        for batch in page.items
     ]
     return Page(rows, page.next_cursor)
 
@@ -97,6 +100,7 @@ def batch_for(actor: Actor, name: str) -> BatchFigures:
         name=name,
         created_by=batch.created_by if batch else "",
         created_at=batch.created_at if batch else min(row[6] for row in rows),
+        now_at=_now(),
         counts={RunStatus(row[0]): row[1] for row in rows},
         cost_microusd=_sum(rows, 2), tokens_in=_sum(rows, 3), tokens_out=_sum(rows, 4), n_steps=_sum(rows, 5),
         first_at=min((row[6] for row in rows), default=None),
@@ -104,6 +108,11 @@ def batch_for(actor: Actor, name: str) -> BatchFigures:
         ended_at=_ended_at(rows),
         failures=_failures(actor, name),
     )  # fmt: skip
+
+
+def _now() -> datetime:
+    now: datetime = query("SELECT clock_timestamp()", {})[0][0]
+    return now
 
 
 def _sum(rows: list[tuple[Any, ...]], column: int) -> int:

@@ -6,6 +6,7 @@ from uuid import UUID
 from agentops.common.conf import conf
 from agentops.common.errors import AgentOpsError, InvalidInputError
 from agentops.common.types import JsonObject
+from runs.checkpoints.chain import IntegrityError
 from runs.engine.journal import Execute
 from runs.engine.states import TERMINAL
 from runs.engine.waits import Verdict, verdict
@@ -13,6 +14,7 @@ from runs.journal.actions import Place
 from runs.journal.children import children_text, load_children, outputs_of, own_children
 from runs.journal.fence import Lease
 from runs.services.calling import Tried, error_document
+from runs.services.flag_integrity import flag_integrity
 from runs.services.start_child import start_children
 
 SHOWN_FAILURES = 3
@@ -32,6 +34,9 @@ def tried_children(lease: Lease, place: Place, action: Execute) -> Tried:
         ids = start_children(lease, place, action)
     except AgentOpsError as error:
         return Tried(1, error=error_document(error) | {"errors": error.data.get("errors", [])})
+    except IntegrityError as error:
+        flag_integrity(run_id=error.run_id, text=str(error), last_good_seq=error.last_good_seq)
+        return Tried(1, error={"code": "integrity_failed", "message": f"child {error}"})
     return Tried(1, output={"run_id": str(ids[0]), "agent": action.request.name})
 
 

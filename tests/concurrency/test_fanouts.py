@@ -19,6 +19,7 @@ from runs.services import action_shell, admit_children, start_child
 from runs.services.advance import advance
 from runs.services.cancel_run import cancel_run
 from runs.services.end_children import end_left_children
+from runs.services.insert_runs import insert_runs
 from runs.services.kill_run import kill_run
 from runs.services.sweep_waits import tell_parents
 from tests.races import at_once
@@ -181,9 +182,12 @@ class TestTheEndOfTheParent:
             "test-starts", {"how": "map", "agent": "test-stubborn", "inputs": [OK] * 100, "more": {}}
         )
         claimed = claim(a_worker())
-        together(
-            partial(advance, claimed), lambda: (time.sleep(0.02), kill_run(actor=ada(), run_id=parent.pk))
-        )
+
+        def a_little_later() -> None:
+            time.sleep(0.02)
+            kill_run(actor=ada(), run_id=parent.pk)
+
+        together(partial(advance, claimed), a_little_later)
         end_left_children()
         parent.refresh_from_db()
         return parent
@@ -197,7 +201,7 @@ class TestTheEndOfTheParent:
             assert not Run.objects.filter(parent=parent, ended_at=None).exists()
 
     def test_the_control_without_the_fence_leaves_some(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        real = start_child.insert_runs
+        real = insert_runs
         monkeypatch.setattr(start_child, "insert_runs", lambda runs, under: real(runs))
         left = 0
         for _ in range(6):

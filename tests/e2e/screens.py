@@ -65,6 +65,11 @@ PAGES = {
     "schedule-new": "/schedules/new?agent=site-research",
     "schedule-edit": "/schedules/{schedule}/edit",
     "schedule-delete": "/schedules/{schedule}/delete",
+    "run-parent": "/runs/{parent}",
+    "run-child": "/runs/{child}",
+    "children": "/runs/{parent}/children",
+    "batches": "/batches",
+    "batch": "/batches/standard%20library",
     "nothing": "/runs/00000000-0000-7000-8000-000000000000",
 }  # fmt: skip
 LOOKS: dict[str, dict[str, Any]] = {
@@ -111,6 +116,7 @@ def the_runs(version: "AgentVersion") -> dict[str, str]:
     made["unknown"] = stories.a_transfer(version)
     made["told"] = stories.a_told_run(version)
     more = {"job": str(_a_bulk_job(version).id), "schedule": str(_a_schedule(version).id)}
+    made["parent"], made["child"] = stories.a_family(version)
     return {kind: str(run.id) for kind, run in made.items()} | more
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from agentops.accounts.roles import Actor, Scope
+from runs.checkpoints.verify import mac_of_end
 from runs.engine.control import LeaseLost
 from runs.journal.fence import execute
 from runs.models import Run, Step
@@ -39,6 +40,12 @@ def work(slices: int = 500) -> None:
             return
         advance(claim(worker_id))
     raise AssertionError(f"there is still work after {slices} slices")
+
+
+def put_out(child: Run, output: bytes) -> None:
+    """Make the child one that has succeeded after all."""
+    Run.objects.filter(pk=child.pk).update(status="succeeded", error=None, output=output, output_codec=0)
+    Run.objects.filter(pk=child.pk).update(end_mac=mac_of_end(Run.objects.get(pk=child.pk)))
 
 
 def again(run: Run) -> Run:
@@ -172,13 +179,22 @@ class TestRunChild:
         parent = starts("run", input={"how": "fail"})
         work()
         [child] = children(parent)
-        Run.objects.filter(pk=child.pk).update(
-            status="succeeded", error=None, output=b'{"n":1}', output_codec=0
-        )
+        put_out(child, b'{"n":1}')
         retry_run(actor=ada(), run_id=parent.pk)
         work()
         assert output(again(parent)) == {"n": 1}
         assert [run.pk for run in children(parent)] == [child.pk]
+
+    def test_an_output_that_is_not_what_the_child_put_out_fails_it(self) -> None:
+        parent = starts("run", input={"how": "ok"})
+        advance(claim(a_worker()))
+        advance(claim(a_worker()))
+        [child] = children(parent)
+        Run.objects.filter(pk=child.pk).update(output=b'{"n":99}')
+        work()
+        assert again(parent).status == "failed"
+        assert parent.error["code"] == "integrity_failed"
+        assert "integrity_failed" in again(child).health
 
     def test_when_the_time_is_over_the_child_goes_on(self) -> None:
         parent = starts("run", input={"how": "nap"}, more={"on_parent_end": "abandon"})

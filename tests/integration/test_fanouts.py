@@ -15,6 +15,7 @@ from runs.services.admit_children import admit_children, settle_fanouts
 from runs.services.advance import advance
 from runs.services.cancel_run import cancel_run
 from runs.services.end_children import end_left_children
+from runs.services.insert_runs import insert_runs
 from runs.services.kill_run import kill_run
 from runs.services.pause_run import pause_run
 from runs.services.resume_run import resume_run
@@ -160,13 +161,13 @@ class TestWhatBreaksOff:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(start_child, "PAGE", 2)
-        insert, calls = start_child.insert_runs, []
+        calls: list[int] = []
 
         def dies_in_the_third(*args: Any, **more: Any) -> int:
             calls.append(1)
             if len(calls) == 3:
                 raise LeaseLost
-            return insert(*args, **more)
+            return insert_runs(*args, **more)
 
         monkeypatch.setattr(start_child, "insert_runs", dies_in_the_third)
         parent = maps(*[OK] * 7, concurrency=7)

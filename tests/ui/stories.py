@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from runs.checkpoints.codec import encode
-from runs.models import AgentVersion, Callback, CallbackAttempt, Checkpoint, Intent, Run, Step, Worker
+from runs.models import AgentVersion, Batch, Callback, CallbackAttempt, Checkpoint, Intent, Run, Step, Worker
 from runs.services.flag_integrity import flag_integrity
 from tests.ui.builders import TRACE, Action, RunBuilder
 
@@ -333,3 +333,38 @@ def _attempts(callback: Callback) -> None:
             callback=callback, number=number, team_id=callback.team_id, started_at=at, ended_at=at, http_status=status,
             elapsed_ms=15_000 if status is None else 87, error_code=code, message=message, answer=answer,
         )  # fmt: skip
+
+
+def a_family(version: AgentVersion, *, n_children: int = 60) -> tuple[Run, Run]:
+    """A run that waits for many children, some of which have failed, and one of these."""
+    b = RunBuilder(version, title="Audit of the standard library", seconds_ago=900)
+    b.node("plan", summary=f"{n_children} parts")
+    work = Action(
+        kind="child_run", name=version.agent.slug, args={"inputs": []}, status="running", seconds=800,
+        summary=f"{n_children} runs of {version.agent.slug}",
+    )  # fmt: skip
+    seq = b.node("audit", actions=[work], is_done=False)
+    told = {"kind": "wait", "seq": seq + 1, "text": f"{n_children} runs of {version.agent.slug}"}
+    parent = b.save(
+        status="waiting", waiting_on=told, is_parent=True, node="audit", node_seq=seq, node_at=b.created_at
+    )
+    Batch.objects.create(team=version.team, name="standard library", created_by="ada")
+    children = [_a_child(version, parent, seq + 1, n) for n in range(n_children)]
+    return parent, children[7]
+
+
+def _a_child(version: AgentVersion, parent: Run, seq: int, n: int) -> Run:
+    b = RunBuilder(version, title=f"{WORDS[n % len(WORDS)]} {n + 1}", seconds_ago=800 - n)
+    status = "failed" if n in (7, 19, 20) else "succeeded" if n < 31 else "running" if n < 36 else "waiting"
+    turn = {"kind": "turn", "text": "its turn among the children of its parent"}
+    more: dict[str, Any] = {"waiting_on": turn, "is_in_line": True} if status == "waiting" else {}
+    if status == "failed":
+        more["error"] = {"code": "encoding", "message": "the file is neither UTF-8 nor Latin-1", "seq": 1}
+    if status != "waiting":
+        b.node("read", summary="42 files", status=status if status == "failed" else "succeeded")
+    run = b.save(
+        status=status, parent=parent, parent_seq=seq, child_n=n, depth=1, batch_id="standard library", on_parent_end="cascade",
+        **more,
+    )  # fmt: skip
+    Run.objects.filter(pk=run.pk).update(root_id=parent.pk)
+    return run
