@@ -166,6 +166,7 @@ CELERY_BROKER_URL = env_secret("CELERY_BROKER_URL", _BROKER)
 
 METRICS_TOKEN = env_secret("METRICS_TOKEN")
 DEMO_SITE_URL = env_str("DEMO_SITE_URL")
+CODE_AUDIT_ROOTS = [path for path in env_str("CODE_AUDIT_ROOTS").split(":") if path]
 AGENT_MODULES = ["agentops.demo.agents"] if env_bool("DEMO", default=True) else []
 AGENTOPS: dict[str, object] = {}
 

@@ -3,5 +3,6 @@
 from typing import TypeAlias
 
 JsonScalar: TypeAlias = str | int | float | bool | None
-JsonValue: TypeAlias = "JsonScalar | list[JsonValue] | dict[str, JsonValue]"
+# In full, without JsonScalar: where a tool is annotated with it, its module knows this one name alone.
+JsonValue: TypeAlias = "str | int | float | bool | None | list[JsonValue] | dict[str, JsonValue]"
 JsonObject: TypeAlias = dict[str, JsonValue]

@@ -15,7 +15,8 @@ from runs.journal.fence import query
 BATCH = 200
 
 _LOCK = "SELECT id FROM runs_run WHERE id = ANY(%(ids)s) AND ended_at IS NULL ORDER BY id FOR NO KEY UPDATE"
-# A wait looks for older events once; later ones look for the wait, and name themselves.
+# A wait looks for older events once, but for none that an earlier wait of the run has had: a loop that waits would spin.
+# Later ones look for the wait, and name themselves.
 _CLOSE = """
 WITH w AS (
     SELECT x.run_id, x.seq, x.n, x.team_id, x.kind, x.name, x.key, x.match, x.child_id, x.since_at, x.looked_at,
@@ -36,11 +37,15 @@ found AS (
     LEFT JOIN LATERAL (
         SELECT v.id, v.source FROM runs_event v WHERE w.kind = 'event' AND w.looked_at IS NULL AND w.key <> ''
             AND v.team_id = w.team_id AND v.name = w.name AND v.key = w.key AND v.received_at >= w.since_at
-            AND (w.match IS NULL OR v.payload @> w.match) ORDER BY v.received_at, v.id LIMIT 1) k ON true
+            AND (w.match IS NULL OR v.payload @> w.match)
+            AND NOT EXISTS (SELECT 1 FROM runs_wait t WHERE t.run_id = w.run_id AND t.ref_id = v.id AND t.closed_as = 'event')
+            ORDER BY v.received_at, v.id LIMIT 1) k ON true
     LEFT JOIN LATERAL (
         SELECT v.id, v.source FROM runs_event v WHERE w.kind = 'event' AND w.looked_at IS NULL AND w.key = ''
             AND v.team_id = w.team_id AND v.name = w.name AND v.received_at >= w.since_at
-            AND (w.match IS NULL OR v.payload @> w.match) ORDER BY v.received_at, v.id LIMIT 1) o ON true
+            AND (w.match IS NULL OR v.payload @> w.match)
+            AND NOT EXISTS (SELECT 1 FROM runs_wait t WHERE t.run_id = w.run_id AND t.ref_id = v.id AND t.closed_as = 'event')
+            ORDER BY v.received_at, v.id LIMIT 1) o ON true
     LEFT JOIN runs_run c ON w.kind = 'child' AND c.id = w.child_id AND c.team_id = w.team_id AND c.ended_at IS NOT NULL
     LEFT JOIN runs_fanout u ON w.kind = 'children' AND u.run_id = w.run_id AND u.seq = w.seq AND u.done_at IS NOT NULL
     LEFT JOIN s ON w.kind = 'signal' AND s.run_id = w.run_id AND s.name = w.name AND s.place = w.place)

@@ -94,6 +94,15 @@ class TestEvents:
         assert run.status == "queued"
         assert output(drive(run))["payload"] == {"amount": 1}
 
+    def test_the_same_event_is_not_taken_again_by_a_wait_that_looks_back(self) -> None:
+        run = waiting(PAID, rounds=2)
+        publish(payload={"n": 1})
+        advance(claim(a_worker()))
+        run.refresh_from_db()
+        assert run.status == "waiting"
+        publish(payload={"n": 2})
+        assert [came["payload"]["n"] for came in output(drive(run))] == [1, 2]
+
     def test_one_that_came_too_long_before_does_not_count(self) -> None:
         publish()
         execute("UPDATE runs_event SET received_at = now() - interval '61 s'", {})

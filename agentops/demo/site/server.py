@@ -6,6 +6,9 @@
 | `/internal/build` | a corner that robots.txt forbids |
 | `POST /reports/<slug>` | publishes `{"title", "markdown"}`, once per `Idempotency-Key` |
 | `/reports/`, `/reports/<slug>` | what was published |
+| `/market/prices/<SYMBOL>` | `{"symbol", "price_cents"}`; `POST` fixes the price |
+| `POST /market/orders` | buys `{"symbol", "quantity"}`, once per `Idempotency-Key` |
+| `POST /mail/outbox` | sends `{"to", "subject", "text"}`, once per `Idempotency-Key`; `GET` lists what was sent |
 | `/_control` | the behaviour; `POST` replaces it (behaviour.py) and forgets how often each path was asked for |
 | `/_ledger` | `{"applied": {key: count}, "requests": n}` |
 """
@@ -28,8 +31,9 @@ from urllib.parse import unquote, urlsplit
 from markdown_it import MarkdownIt
 
 from agentops.demo.site.behaviour import Behaviour, BehaviourError, Fate, Fortune
+from agentops.demo.site.desk import Desk
 from agentops.demo.site.library import Library, Page, html_page
-from agentops.demo.site.reports import Report, Reports
+from agentops.demo.site.reports import Answer, Report, Reports
 
 _MODULE = re.compile(r"/modules/(?P<name>[\w.]+)\.html")
 MAX_BODY_BYTES = 4 << 20
@@ -62,6 +66,7 @@ class DemoSite(ThreadingHTTPServer):
         self.fortune = Fortune(behaviour or Behaviour())
         self.library = library or Library()
         self.reports = Reports(ledger)
+        self.desk = Desk(ledger.with_name(f"{ledger.stem}-desk{ledger.suffix}") if ledger else None)
         self.is_closing = threading.Event()
 
     @property
@@ -112,7 +117,14 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path_only == "/_control":
             self._json(HTTPStatus.OK, asdict(self.server.fortune.behaviour))
         elif self.path_only == "/_ledger":
-            self._json(HTTPStatus.OK, self.server.reports.figures())
+            figures = self.server.reports.figures()
+            self._json(HTTPStatus.OK, figures | {"applied": figures["applied"] | self.server.desk.figures()})
+        elif self.path_only.startswith("/market/prices/"):
+            self._spoilt(self.server.fortune.fate(self.path_only), self._price)
+        elif self.path_only == "/mail/outbox":
+            self._json(
+                HTTPStatus.OK, {"mails": [it for it in self.server.desk.entries if it["what"] == "mail"]}
+            )
         else:
             self._spoilt(self.server.fortune.fate(self.path_only), self._page)
 
@@ -122,10 +134,28 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if self.path_only == "/_control":
             self._control(body)
-        elif self.path_only.startswith("/reports/"):
-            self._publish(body)
+        elif self.path_only.startswith("/market/prices/"):
+            self._answer(self.server.desk.set_price(self.path_only.removeprefix("/market/prices/"), body))
+        elif write := self._writes(body).get(self.path_only.rpartition("/")[0] + "/"):
+            self._write(write)
         else:
-            self._error(HTTPStatus.NOT_FOUND, "Post to /reports/<name> to publish a report.")
+            self._error(HTTPStatus.NOT_FOUND, "Post to /reports/<name>, /market/orders or /mail/outbox.")
+
+    def _writes(self, body: Any) -> dict[str, Callable[[str], Answer]]:
+        """Return what a post under each folder does, given its idempotency key."""
+        slug = self.path_only.removeprefix("/reports/")
+        return {
+            "/reports/": lambda key: self.server.reports.publish(slug, body, key),
+            "/market/": lambda key: self.server.desk.order(body, key),
+            "/mail/": lambda key: self.server.desk.mail(body, key),
+        }
+
+    def _price(self) -> None:
+        price = self.server.desk.price(self.path_only.removeprefix("/market/prices/"))
+        if price is None:
+            self._error(HTTPStatus.NOT_FOUND, "A symbol has up to twelve capital letters and digits.")
+        else:
+            self._json(HTTPStatus.OK, price)
 
     def _control(self, body: Any) -> None:
         try:
@@ -135,16 +165,18 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._json(HTTPStatus.OK, asdict(self.server.fortune.behaviour))
 
-    def _publish(self, body: Any) -> None:
-        """Faults that refuse come before the report is published, those that lose the answer after it."""
+    def _write(self, write: Callable[[str], Answer]) -> None:
+        """Faults that refuse come before the write is done, those that lose the answer after it."""
         fate = self.server.fortune.fate(self.path_only)
-        slug, key = self.path_only.removeprefix("/reports/"), self.headers.get("Idempotency-Key", "")
         if fate.fault in ("429", "500", "503"):
             self._spoilt(fate, lambda: None)
             return
-        answer = self.server.reports.publish(slug, body, key)
+        answer = write(self.headers.get("Idempotency-Key", ""))
+        self._spoilt(fate, lambda: self._answer(answer))
+
+    def _answer(self, answer: Answer) -> None:
         repeated = {"Idempotent-Replayed": "true"} if answer.is_repeated else {}
-        self._spoilt(fate, lambda: self._json(HTTPStatus(answer.status), answer.body, **repeated))
+        self._json(HTTPStatus(answer.status), answer.body, **repeated)
 
     def _body(self) -> Any:
         """Return the JSON that was sent, or None after an error was answered."""

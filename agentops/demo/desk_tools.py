@@ -1,0 +1,41 @@
+"""The tools of `price-watch` and `recruiter`: the market and the outbox of the demo site."""
+
+import json
+from urllib.parse import urljoin
+
+from django.conf import settings
+
+from agentops.common.types import JsonObject, JsonValue
+from runs.program import Effect, ToolCall, ToolError, tool
+from runs.tools.http import RETRY, http_get, http_post
+
+
+@tool("market.price", effect=Effect.READ, timeout_seconds=20.0, retry=RETRY)
+def market_price(call: ToolCall, symbol: str) -> JsonObject:
+    """Return the price of a symbol now, in cents."""
+    page = http_get(call, _at(f"/market/prices/{symbol}"))
+    found: JsonValue = json.loads(str(page["text"]))
+    assert isinstance(found, dict)
+    return found
+
+
+@tool("market.buy", effect=Effect.WRITE, timeout_seconds=20.0, retry=RETRY)
+def market_buy(call: ToolCall, symbol: str, quantity: int) -> JsonValue:
+    """Buy at the price of the moment, once however often the order is sent."""
+    return http_post(call, _at("/market/orders"), {"symbol": symbol, "quantity": quantity})["json"]
+
+
+@tool(
+    "mail.send", effect=Effect.WRITE, timeout_seconds=20.0, retry=RETRY, key_template="{to}|{subject}|{about}"
+)
+def mail_send(call: ToolCall, to: str, subject: str, text: str, about: str) -> JsonValue:
+    """Send a mail: once for one recipient, subject and matter, whoever asks for it and however often."""
+    return http_post(call, _at("/mail/outbox"), {"to": to, "subject": subject, "text": text})["json"]
+
+
+def _at(path: str) -> str:
+    if not settings.DEMO_SITE_URL:
+        raise ToolError(
+            "there is no demo site here; start it, or set DEMO_SITE_URL", code="no_demo_site", retryable=False
+        )
+    return urljoin(settings.DEMO_SITE_URL, path)
