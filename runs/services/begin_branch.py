@@ -1,6 +1,6 @@
 """Let a run go on from an earlier place, as a new branch that knows what the world has seen since.
 
-The new branch inherits every write that may have happened and that its state knows nothing of (PROTOCOL 14; ADR 0009).
+The new branch inherits every write that may have happened and that its state knows nothing of (PROTOCOL 14; ADR 0012).
 """
 
 from collections.abc import Iterator, Mapping
@@ -80,7 +80,7 @@ def _move(run: Run, branch: Branch, n_kept: int) -> None:
         head_seq=branch.checkpoint_seq, head_hash=branch.from_hash, node=branch.node, node_seq=branch.first_seq,
         node_attempt=1, attempts_before=0, node_at=None, worker_id=None, control="", paused_from="", health=[],
         wake_at=None, waiting_on=None, queued_at=Now(), ended_at=None, ended_by="", end_reason="", error=None,
-        output=None, output_codec=0, progress_done=None, progress_total=None, progress_note="", lost_seq=None,
+        output=None, output_codec=0, end_mac=None, progress_done=None, progress_total=None, progress_note="", lost_seq=None,
         lost_together=0, lost_alone=0, is_isolated=False, n_steps=F("n_steps") + n_kept,
     )  # fmt: skip
     Run.objects.filter(pk=run.pk, deadline_at__lte=Now()).update(deadline_at=None)
