@@ -32,15 +32,15 @@ def batch_list(request: HttpRequest, actor: Actor) -> HttpResponse:
 
 
 @room
-def batch_page(request: HttpRequest, actor: Actor, name: str) -> HttpResponse:
+def batch_page(request: HttpRequest, actor: Actor, batch_id: str) -> HttpResponse:
     """How far a batch is, what it costs, and what failed."""
-    batch = batch_for(actor, name)
+    batch = batch_for(actor, batch_id)
     context = {
         "batch": batch,
-        "title": text.line(name, 120),
+        "title": text.line(batch_id, 120),
         "meter": meter_of(batch),
-        "shares": shares_of_batch(name, batch),
-        "all_runs": list_of_batch(name),
+        "shares": shares_of_batch(batch_id, batch),
+        "all_runs": list_of_batch(batch_id),
         "spent": text.money(batch.cost_microusd),
         "failures": [run_row(run) for run in batch.failures],
         "is_open": batch.ended_at is None,
