@@ -89,6 +89,51 @@ def step_for(actor: Actor, run_id: UUID, seq: int) -> StepDetail:
         raise NotFoundError(f"run {run_id} has no step {seq}", run_id=str(run_id), seq=seq)
     outcome = Outcome.objects.filter(**place).first()
     change = Checkpoint.objects.filter(**place, kind="d").first()
+    intent = Intent.objects.filter(**place).first()
+    attempts = list(Attempt.objects.filter(**place).order_by("number"))
+    lines = list(LogLine.objects.filter(**place).order_by("n")[:MAX_LOG_LINES])
+    return _detail(step, outcome, change, intent, attempts, lines)
+
+
+def details_for(actor: Actor, run_id: UUID, *, after: int, limit: int) -> list[StepDetail]:
+    """Return the steps behind `after` as step_for gives them, at most `limit` of them; in six queries.
+
+    Raises: NotFoundError
+    """
+    steps = steps_for(actor, run_id, after=after, limit=limit).items
+    place = {
+        "team_id": actor.team_id,
+        "run_id": run_id,
+        "seq__gt": after,
+        "seq__lte": steps[-1].seq if steps else after,
+    }
+    outcomes = {row.seq: row for row in Outcome.objects.filter(**place)}
+    changes = {row.seq: row for row in Checkpoint.objects.filter(**place, kind="d")}
+    intents = {row.seq: row for row in Intent.objects.filter(**place)}
+    attempts: dict[int, list[Attempt]] = {}
+    for attempt in Attempt.objects.filter(**place).order_by("seq", "number"):
+        attempts.setdefault(attempt.seq, []).append(attempt)
+    lines: dict[int, list[LogLine]] = {}
+    for line in LogLine.objects.filter(**place).order_by("seq", "n"):
+        lines.setdefault(line.seq, []).append(line)
+    return [
+        _detail(
+            step,
+            outcomes.get(seq),
+            changes.get(seq),
+            intents.get(seq),
+            attempts.get(seq, []),
+            lines.get(seq, []),
+        )
+        for step in steps
+        for seq in [step.seq]
+    ]
+
+
+def _detail(
+    step: Step, outcome: Outcome | None, change: Checkpoint | None, intent: Intent | None, attempts: list[Attempt],
+    lines: list[LogLine],
+) -> StepDetail:  # fmt: skip
     return StepDetail(
         step=step,
         request=Payload(load(outcome.request_codec, outcome.request), len(outcome.request))
@@ -99,9 +144,9 @@ def step_for(actor: Actor, run_id: UUID, seq: int) -> StepDetail:
         is_verified=outcome is None or _is_verified(outcome, step.status),
         delta=load(change.codec, change.body) if change else None,
         delta_bytes=len(change.body) if change else 0,
-        intent=Intent.objects.filter(**place).first(),
-        attempts=list(Attempt.objects.filter(**place).order_by("number")),
-        log_lines=list(LogLine.objects.filter(**place).order_by("n")[:MAX_LOG_LINES]),
+        intent=intent,
+        attempts=attempts,
+        log_lines=lines[:MAX_LOG_LINES],
     )
 
 

@@ -92,10 +92,10 @@ def _in_values(place: dict[str, Any], words: str, upto: int) -> tuple[list[Hit],
     return hits, upto
 
 
-def _values(place: dict[str, Any]) -> Iterator[tuple[int, str, int, bytes]]:
+def _values(place: dict[str, Any]) -> Iterator[tuple[int, str, int, bytes | memoryview]]:
     """Yield the stored values of the steps, in the order of their seq."""
     outcomes = Outcome.objects.filter(**place).order_by("seq")
-    rows: list[tuple[int, str, int, bytes]] = []
+    rows: list[tuple[int, str, int, bytes | memoryview]] = []
     for seq, request_codec, request, codec, body in outcomes.values_list(
         "seq", "request_codec", "request", "body_codec", "body"
     ):
