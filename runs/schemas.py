@@ -86,7 +86,7 @@ class RunListIn(PageIn):
     agent: str = Field("", description="Slug of an agent.")
     q: str = Field(
         "",
-        description="Words with which the id or a word of the title begins; `status:a,b` and `agent:a,b` as well.",
+        description="What to find, in the query language: words, `status:a,b`, `cost:>5`, `-tag:x`, `created:-1d` …",
     )
 
 
