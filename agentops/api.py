@@ -21,7 +21,9 @@ from runs.api_bulk import router as bulk_router
 from runs.api_callbacks import router as callback_router
 from runs.api_callbacks import secret_router
 from runs.api_schedules import router as schedule_router
+from runs.api_sources import router as source_router
 from runs.api_stream import router as stream_router
+from runs.api_triggers import router as trigger_router
 from runs.api_waits import events_router
 from runs.api_waits import router as wait_router
 from runs.schemas import ProblemOut
@@ -91,6 +93,8 @@ api.add_router("/runs", callback_router)
 api.add_router("/callbacks", secret_router)
 api.add_router("/runs", wait_router)
 api.add_router("/events", events_router)
+api.add_router("/sources", source_router)
+api.add_router("/triggers", trigger_router)
 api.add_router("/schedules", schedule_router)
 api.add_router("/bulk", bulk_router)
 api.add_router("/agents", agents_router)

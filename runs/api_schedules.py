@@ -1,7 +1,6 @@
 """The calls of the API about schedules."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Annotated
 from uuid import UUID
 
@@ -9,9 +8,9 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Header, Query, Router, Status
 
 from agentops.accounts.roles import Actor
-from agentops.common.errors import BadRequestError, ConflictError, PreconditionFailedError
 from runs import schemas_schedules as schemas
 from runs.presenters import schedule_wire as wire
+from runs.presenters.if_match import IfMatch, current_state, seen_version
 from runs.schemas import PageIn
 from runs.selectors.schedules import fires_for, schedule_for, schedules_for, timetable_of, upcoming
 from runs.services.create_schedule import create_schedule
@@ -23,7 +22,6 @@ from runs.services.update_schedule import update_schedule
 router = Router(tags=["schedules"])
 
 Key = Annotated[str | None, Header(alias="Idempotency-Key")]
-IfMatch = Annotated[str | None, Header(alias="If-Match")]
 
 
 def _actor(request: HttpRequest) -> Actor:
@@ -100,8 +98,8 @@ def update(
     """Change what the body names; `{"paused": true}` pauses."""
     actor = _actor(request)
     changes = payload.model_dump(exclude_unset=True, exclude={"version"})
-    with _current_state(actor, schedule_id, if_match):
-        version = _version(if_match, payload.version)
+    with current_state(if_match, _current(actor, schedule_id)):
+        version = seen_version(if_match, payload.version)
         schedule = update_schedule(actor=actor, schedule_id=schedule_id, changes=changes, version=version)
     response["ETag"] = wire.etag(schedule)
     return wire.schedule_detail(schedule)
@@ -116,8 +114,8 @@ def update(
 def delete(request: HttpRequest, schedule_id: UUID, if_match: IfMatch = None) -> Status[None]:
     """Delete a schedule with its history; runs that it has started stay."""
     actor = _actor(request)
-    with _current_state(actor, schedule_id, if_match):
-        delete_schedule(actor=actor, schedule_id=schedule_id, version=_version(if_match, None))
+    with current_state(if_match, _current(actor, schedule_id)):
+        delete_schedule(actor=actor, schedule_id=schedule_id, version=seen_version(if_match, None))
     return Status(204, None)
 
 
@@ -147,24 +145,5 @@ def fires(request: HttpRequest, schedule_id: UUID, filters: Query[PageIn]) -> sc
     return schemas.FirePageOut(items=[wire.fire(row) for row in page.items], next_cursor=page.next_cursor)
 
 
-@contextmanager
-def _current_state(actor: Actor, schedule_id: UUID, if_match: str | None) -> Iterator[None]:
-    """Let a conflict carry the schedule as it is now; it is 412 where If-Match was sent."""
-    try:
-        yield
-    except ConflictError as error:
-        kind = ConflictError if if_match is None else PreconditionFailedError
-        current = wire.schedule_detail(schedule_for(actor, schedule_id)).model_dump(mode="json")
-        raise kind(error.detail, version=current["version"], current=current) from error
-
-
-def _version(if_match: str | None, version: int | None) -> int | None:
-    """Return the version that the caller saw, by header or body; None when they do not say."""
-    if if_match is None or if_match.strip() == "*":
-        return version
-    number = if_match.strip().removeprefix("W/").strip('"')
-    if not (number.isascii() and number.isdecimal() and len(number) < 10):
-        raise BadRequestError(f'If-Match must be the ETag of the schedule, such as "3", not {if_match!r}')
-    if version is not None and version != int(number):
-        raise BadRequestError("If-Match and version in the body differ; send one of them")
-    return int(number)
+def _current(actor: Actor, schedule_id: UUID) -> Callable[[], schemas.ScheduleOut]:
+    return lambda: wire.schedule_detail(schedule_for(actor, schedule_id))

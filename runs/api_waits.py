@@ -9,7 +9,7 @@ from agentops.accounts.roles import Actor
 from runs import schemas_waits as schemas
 from runs.presenters import wire
 from runs.presenters.wait_wire import event_out, wait_out
-from runs.schemas import PageIn, RunOut
+from runs.schemas import RunOut
 from runs.selectors.runs import run_for
 from runs.selectors.waits import events_for, waits_for
 from runs.services.answer_wait import answer_wait
@@ -45,9 +45,9 @@ def publish(request: HttpRequest, payload: schemas.EventIn) -> Status[schemas.Ma
 
 
 @events_router.get("", response=schemas.EventPageOut, operation_id="list_events", summary="List events")
-def events(request: HttpRequest, filters: Query[PageIn]) -> schemas.EventPageOut:
+def events(request: HttpRequest, filters: Query[schemas.EventListIn]) -> schemas.EventPageOut:
     """List the team's events, newest first."""
-    page = events_for(_actor(request), cursor=filters.cursor, limit=filters.limit)
+    page = events_for(_actor(request), **filters.model_dump())
     return schemas.EventPageOut(
         items=[event_out(event) for event in page.items], next_cursor=page.next_cursor
     )

@@ -6,6 +6,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from runs.schemas import PageIn
+
 WaitKind = Literal["event", "signal", "child", "children", "person"]
 
 
@@ -30,6 +32,11 @@ class EventIn(_In):
         description="The sender's number of it: a second event under it answers 200 and changes nothing.",
         json_schema_extra={"maxLength": 200},
     )
+
+
+class EventListIn(PageIn):
+    name: str = Field("", description="Only events of this name.")
+    source: str = Field("", description="Only those from there: `api`, `hook:<source>`, `source:<source>`.")
 
 
 class SignalIn(_In):

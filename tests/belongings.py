@@ -17,11 +17,15 @@ from runs.models import (
     BulkResult,
     Callback,
     CallbackAttempt,
+    Event,
     LogLine,
     Run,
     SavedView,
     Schedule,
     ScheduleFire,
+    Source,
+    Trigger,
+    TriggerStart,
 )
 from runs.services.create_schedule import create_schedule
 from runs.services.save_view import save_view
@@ -70,6 +74,10 @@ def belongings_of_analytical(world: World) -> Belongings:
         "batch_id": f"batch-{mark}", "callback_id": str(callback.id), "schedule_id": str(schedule.id), "token_id": str(ApiToken.objects.get(user=world.ada).id), "team_id": str(world.analytical.id),
     }  # fmt: skip
     values |= {"job_id": str(_bulk_job(world, run, mark).id), "view_id": str(_saved_view(world, mark).id)}
+    values |= {
+        "event_id": str(_happened(agent, mark).id),
+        "trigger_id": str(Trigger.objects.get(agent=agent).id),
+    }
     values["open_run_id"] = str(_started(world, agent, mark, {}).id)
     ids = [
         str(run.id),
@@ -80,6 +88,8 @@ def belongings_of_analytical(world: World) -> Belongings:
         str(schedule.id),
         values["job_id"],
         values["view_id"],
+        values["event_id"],
+        values["trigger_id"],
         str(world.analytical.id),
         secret,
     ]
@@ -146,6 +156,24 @@ def _scheduled(world: World, agent: Agent, mark: str) -> Schedule:
         schedule=schedule, team_id=schedule.team_id, fire_at="2026-01-01T00:00:00Z", status="failed", reason=f"reason-{mark}"
     )  # fmt: skip
     return schedule
+
+
+def _happened(agent: Agent, mark: str) -> Event:
+    """Return an event of a source that is called as the agent is, and what a trigger made of it."""
+    source = Source.objects.create(
+        team=agent.team, slug=agent.slug, kind="github", settings={"key_pointer": f"/{mark}"}, secret=b"sealed",
+        last_error=f"error-{mark}", created_by=f"by-{mark}",
+    )  # fmt: skip
+    event = Event.objects.create(
+        team=agent.team, name=f"{source.slug}.push"[:200], key=f"key-{mark}", payload={"text": f"payload-{mark}"},
+        source=f"hook:{source.slug}"[:100], digest=b"", delivery_id=f"delivery-{mark}",
+    )  # fmt: skip
+    trigger = Trigger.objects.create(
+        team=agent.team, agent=agent, event_name=f"paused-{mark}", match={"text": f"match-{mark}"}, is_paused=True,
+        input_template={"note": f"template-{mark}"}, created_by=f"by-{mark}",
+    )  # fmt: skip
+    TriggerStart.objects.create(trigger=trigger, event_id=event.pk, problem=f"problem-{mark}")
+    return event
 
 
 def addresses(values: dict[str, str]) -> list[str]:

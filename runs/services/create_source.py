@@ -4,6 +4,8 @@ import re
 import secrets
 from typing import Any
 
+from django.db.models.functions import Now
+
 from agentops.accounts.roles import Actor, Scope
 from agentops.common.errors import ConflictError
 from agentops.common.sealing import seal, unseal
@@ -11,11 +13,13 @@ from agentops.common.standard_webhooks import key_of_text, secret_text
 from agentops.common.types import JsonObject
 from runs.engine.sources import SourceKind
 from runs.models import Source
+from runs.selectors.sources import source_for
 from runs.services.checks import misfit
-from runs.services.source_settings import checked_settings
+from runs.services.source_settings import SECRETS, checked_settings
 
 SECRET_BYTES = 32
 MIN_SECRET_BYTES = 16
+MAX_SECRET_CHARACTERS = 2000
 _SLUG = re.compile(r"(?=.{3,60}\Z)[a-z0-9]+(-[a-z0-9]+)*")
 
 
@@ -29,7 +33,8 @@ def create_source(
         slug: its name, which stands in the address of a webhook and begins the names of its events.
         kind: a SourceKind.
         settings: what this kind needs; see source_settings.
-        secret: the one that the other side gave; a new one is made for a webhook when it is left out.
+        secret: the one that the other side gave; a new one is made for a webhook when it is left out. For `sql` it is
+            the whole connection string, for `imap` and `redis` the password.
 
     Raises: NotAllowedError; InvalidInputError with pointers; ConflictError when the slug is taken.
     """
@@ -41,13 +46,30 @@ def create_source(
     found = SourceKind(kind)
     told: JsonObject = checked_settings(found, settings)
     source = Source(team_id=actor.team_id, slug=slug, kind=kind, settings=told, created_by=actor.name[:200])
-    text = secret or (_new_secret(found) if found.is_called else "")
-    if text:
-        source.secret = seal(_key(found, text), place=place_of(source))
+    source.look_at = None if found.is_called else Now()
+    text = put_secret(source, secret)
     [stored] = Source.objects.bulk_create([source], ignore_conflicts=True)
     if not Source.objects.filter(pk=stored.pk).exists():
         raise ConflictError(f"the name {slug!r} is taken; choose another", slug=slug)
-    return stored, text
+    return source_for(actor, slug), text
+
+
+def put_secret(source: Source, given: str) -> str:
+    """Seal the secret of the source, or a new one, into its row, unsaved; return it in the form that is handed over.
+
+    Raises: InvalidInputError
+    """
+    kind = SourceKind(source.kind)
+    takes = SECRETS[kind]
+    if given and takes is None:
+        raise misfit("/secret", f"a {kind.value} takes none")
+    if not given and takes == "needed":
+        raise misfit("/secret", f"is missing; a {kind.value} signs in with it")
+    if len(given) > MAX_SECRET_CHARACTERS:
+        raise misfit("/secret", f"must have at most {MAX_SECRET_CHARACTERS:,} characters")
+    text = given or (_new_secret(kind) if takes == "made" else "")
+    source.secret = seal(_key(kind, text), place=place_of(source)) if text else None
+    return text
 
 
 def place_of(source: Source) -> str:
@@ -73,7 +95,10 @@ def _new_secret(kind: SourceKind) -> str:
 
 def _key(kind: SourceKind, text: str) -> bytes:
     if kind is not SourceKind.WEBHOOK:
-        return text.encode()
+        try:
+            return text.encode()
+        except UnicodeEncodeError:
+            raise misfit("/secret", "holds characters that cannot be stored (lone surrogates)") from None
     try:
         key = key_of_text(text)
     except ValueError:
