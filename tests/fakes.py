@@ -8,6 +8,7 @@ from uuid import UUID
 from agentops.common.canonical import Cleaner
 from agentops.common.ids import new_id
 from agentops.common.types import JsonObject
+from runs.engine.children import inputs_of
 from runs.engine.commands import Advance, Fail, Finish, Goto, Sleep
 from runs.engine.context import Context
 from runs.engine.errors import ToolError
@@ -17,6 +18,7 @@ from runs.engine.program import Program
 from runs.engine.tools import ToolCall
 from runs.engine.updates import apply_delta
 from runs.journal.waits import is_wait
+from runs.programs import get_program
 from runs.tools.registry import get_tool
 
 TEAM_ID = UUID(int=1)
@@ -27,7 +29,8 @@ MAX_ACTIONS = 1000
 class InMemoryShell:
     """A Shell that keeps everything in memory and does not wait: pauses are only noted, in `waits`.
 
-    What runs wait for comes from `deliveries`; when that is empty, their time is over.
+    What runs wait for comes from `deliveries`; when that is empty, their time is over. Children are run at once, to their
+    end; `children` keeps how they ended.
     """
 
     run_id: UUID = field(default_factory=new_id)
@@ -40,14 +43,17 @@ class InMemoryShell:
     notes: list[str] = field(default_factory=list)
     logs: list[str] = field(default_factory=list)
     figures: tuple[int, int | None, str] | None = None
+    children: dict[str, JsonObject] = field(default_factory=dict)
 
     def perform(self, actions: Sequence[Execute], max_parallel: int) -> list[Recorded]:
         """Do the actions one after the other, with their retries, and return what the journal would hold."""
         return [self._perform(action) for action in actions]
 
     def _perform(self, action: Execute) -> Recorded:
+        if action.request.kind == "child_run":
+            return self._with_children(action)
         if is_wait(action.request):
-            fired = self.deliveries[:1]
+            fired = self._ended_children(action) or self.deliveries[:1]
             del self.deliveries[:1]
             return _recorded(action, 1, {"fired": fired, "timed_out": not fired}, None)
         if action.request.kind == "wait":
@@ -71,6 +77,38 @@ class InMemoryShell:
                     document: JsonObject = {"code": error.error_code, "message": str(error)}
                     return _recorded(action, attempt, None, document)
                 self.waits.append(delay)
+
+    def _with_children(self, action: Execute) -> Recorded:
+        args: Any = action.request.args
+        if "run_ids" in args:
+            return _recorded(action, 1, [self.children[run_id]["output"] for run_id in args["run_ids"]], None)
+        entries = [self._child(action.request.name, n, value) for n, value in enumerate(inputs_of(args))]
+        if "timeout_seconds" not in args:
+            return _recorded(action, 1, {"run_id": entries[0]["run_id"], "agent": action.request.name}, None)
+        failed = [entry["error"] for entry in entries if entry["error"]]
+        if len(entries) - len(failed) < args["min_successes"]:
+            return _recorded(action, 1, None, {"code": "child_failed", "message": str(failed)})
+        return _recorded(action, 1, {"children": entries}, None)
+
+    def _child(self, agent: str, index: int, state: JsonObject) -> JsonObject:
+        ended = run_program(get_program(agent), state, InMemoryShell(deliveries=self.deliveries))
+        error: JsonObject | None = None
+        if ended.failure:
+            error = {"code": ended.failure.code, "message": ended.failure.message}
+        entry: JsonObject = {
+            "index": index, "run_id": str(new_id()), "status": "failed" if error else "succeeded",
+            "output": ended.output, "error": error,
+        }  # fmt: skip
+        self.children[str(entry["run_id"])] = entry
+        return entry
+
+    def _ended_children(self, action: Execute) -> list[JsonObject]:
+        conditions: Any = action.request.args.get("conditions", ())
+        return [
+            {"kind": "child", "name": one["name"], **self.children[one["child_id"]], "index": n}
+            for n, one in enumerate(conditions)
+            if one.get("child_id") in self.children
+        ][:1]
 
     def now_iso(self) -> str:
         return self.time

@@ -74,3 +74,13 @@ class LeavesChildren(Program):
     def start(self, ctx: Context, state: Any) -> Command:
         ctx.start_child("test-stubborn", {"how": "nap"})
         return Finish(output=ctx.run_child("test-stubborn", state["then"]))
+
+
+class ReadsOutputs(Program):
+    """Maps, and returns all outputs, read by reference."""
+
+    name = "test-reads-outputs"
+
+    @node(start=True)
+    def start(self, ctx: Context, state: Any) -> Command:
+        return Finish(output=ctx.child_outputs(*ctx.map_children("test-stubborn", state["inputs"])))

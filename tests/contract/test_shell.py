@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 
+from runs.models import Run
 from runs.programs import get_program
+from runs.services.advance import advance
 from tests import ledger
 from tests.fakes import InMemoryShell, run_program
-from tests.runs import a_run, drive, output
+from tests.runs import a_run, a_worker, claim, drive, output
 
 pytestmark = pytest.mark.django_db
 Shell = Callable[[str, dict[str, Any]], Any]
@@ -19,7 +21,12 @@ def in_memory(program: str, state: dict[str, Any]) -> Any:
 
 
 def on_postgresql(program: str, state: dict[str, Any]) -> Any:
-    return output(drive(a_run(program, state)))
+    """Drive the run, and those that it starts, to its end."""
+    run, worker_id = a_run(program, state), a_worker()
+    while Run.objects.filter(status="queued").exists() and run.ended_at is None:
+        advance(claim(worker_id))
+        run.refresh_from_db()
+    return output(drive(run, worker_id=worker_id))
 
 
 @pytest.fixture(params=[in_memory, on_postgresql])
@@ -69,3 +76,35 @@ def test_a_node_goes_on_after_its_sleep(outcome: Shell) -> None:
     assert final["before"] <= final["again"]
     assert 0 <= final["chance"] < 1
     assert ledger.entries() == [("r:before", 1)]
+
+
+OK = {"how": "ok", "n": 7}
+
+
+def test_a_child_gives_what_it_puts_out(outcome: Shell) -> None:
+    assert outcome("test-starts", {"how": "run", "agent": "test-stubborn", "input": OK}) == {"n": 7}
+
+
+def test_children_come_back_in_order(outcome: Shell) -> None:
+    inputs = [{**OK, "n": 1}, {"how": "fail"}, {**OK, "n": 3}]
+    given = {"how": "map", "agent": "test-stubborn", "inputs": inputs, "more": {"on_failure": "collect"}}
+    came = outcome("test-starts", given)
+    assert [(entry["index"], entry["status"], entry["output"], entry["error"]) for entry in came] == [
+        (0, "succeeded", {"n": 1}, None),
+        (1, "failed", None, {"code": "stubborn", "message": "it had to be"}),
+        (2, "succeeded", {"n": 3}, None),
+    ]
+
+
+def test_the_end_of_a_child_may_be_waited_for(outcome: Shell) -> None:
+    came = outcome("test-starts", {"how": "wait_for", "agent": "test-stubborn", "input": OK})
+    assert (came["kind"], came["name"], came["status"], came["output"]) == (
+        "child",
+        "test-stubborn",
+        "succeeded",
+        {"n": 7},
+    )
+
+
+def test_outputs_of_children_are_read_by_reference(outcome: Shell) -> None:
+    assert outcome("test-reads-outputs", {"inputs": [OK, {**OK, "n": 8}]}) == [{"n": 7}, {"n": 8}]

@@ -167,7 +167,7 @@ CITED = sorted(set(re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", INVARIANTS)))
 @pytest.mark.parametrize(("path", "name"), CITED, ids=lambda part: part.rpartition("/")[2])
 def test_every_test_that_an_invariant_names_exists(path: str, name: str) -> None:
     text = (ROOT / path).read_text(encoding="utf-8")
-    assert re.search(rf"^(?:async )?def {name}\(", text, re.MULTILINE)
+    assert re.search(rf"^ *(?:async )?def {name}\(", text, re.MULTILINE)
 
 
 def test_every_invariant_names_a_test_and_they_are_numbered() -> None:
@@ -302,6 +302,24 @@ def test_the_agent_of_the_guide_to_waiting_asks_waits_and_ends(module_of: Any) -
     assert ended(yes, {"kind": "signal", "payload": "enough"}) == {"paid": False, "why": "enough"}
     assert ended(yes) == {"paid": False, "why": "nothing came in two days"}
     assert ended({"type": "reject", "by": "Ada", "message": "too much"}) == {"paid": False, "why": "too much"}
+
+
+def test_the_agents_of_the_guide_to_child_runs_count_the_words_of_a_book(
+    module_of: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = module_of("docs/how-to/split-work-over-child-runs.md")
+    monkeypatch.setattr("tests.fakes.get_program", {"chapter": module.Chapter}.__getitem__)
+    shell = InMemoryShell()
+    ended = run_program(module.Book, {"chapters": ["one two", "three", ""]}, shell)
+    assert ended.output == {"words": 3 + 4 + 3, "failed": 0}
+    assert len(shell.children) == 5
+    entries = [{**entry, "is_left_out": True} for entry in shell.children.values()]
+
+    class Ctx:
+        def child_outputs(self, *given: Any) -> list[Any]:
+            return [entry["output"] for entry in given]
+
+    assert [found["words"] for found in module.totals(Ctx(), entries)] == [2, 1, 0, 4, 3]
 
 
 def test_the_guide_knows_every_name_that_an_author_may_import() -> None:
