@@ -1,7 +1,7 @@
 """Reading runs: one, a page of them, and how many there are in each status."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -14,9 +14,11 @@ from agentops.accounts.roles import Actor, Scope
 from agentops.common.errors import NotFoundError
 from runs.engine.states import RunStatus
 from runs.models import Run
+from runs.search.sql import Condition, Hints, all_of
 from runs.selectors.found import found_runs
 from runs.selectors.paging import DEFAULT_LIMIT, MAX_LIMIT, Page
 from runs.selectors.run_query import run_query
+from runs.selectors.walk import walk
 
 COUNT_CAP = 10_000
 
@@ -85,6 +87,17 @@ def run_list_for(
     query = run_query(actor, text, statuses=statuses, agent=agent)
     found = found_runs(query, cursor=cursor, limit=max(1, min(limit, MAX_LIMIT)))
     return RunPage(runs_in_order(actor, found.ids), found.next_cursor, found.looked_back_to)
+
+
+def count_newer_for(actor: Actor, text: str, *, since: datetime, limit: int) -> int:
+    """Return how many runs that the text finds were created after `since`, at most `limit`.
+
+    Raises: BadQueryError
+    """
+    actor.require(Scope.READ)
+    way = run_query(actor, text).way
+    newer = Condition("r.created_at > %s", (since,), Hints(since=since))
+    return len(walk(replace(way, condition=all_of([way.condition, newer])), behind=None, limit=limit).places)
 
 
 def runs_in_order(actor: Actor, ids: Sequence[UUID]) -> list[Run]:

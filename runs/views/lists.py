@@ -5,7 +5,6 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.utils.dateparse import parse_datetime
 
 from agentops.accounts.roles import Actor, Scope
 from agentops.common.errors import BadQueryError
@@ -25,8 +24,8 @@ from runs.presenters.run_search import (
 )
 from runs.selectors.console.found_overview import facets_for, histogram_for
 from runs.selectors.console.lists import agents_with_counts
-from runs.selectors.paging import MAX_LIMIT
-from runs.selectors.runs import RunPage, run_counts_for, run_list_for, runs_in_order
+from runs.selectors.paging import MAX_LIMIT, instant
+from runs.selectors.runs import RunPage, count_newer_for, run_counts_for, run_list_for, runs_in_order
 from runs.selectors.saved_views import views_for
 from runs.selectors.system import agent_file_problems
 from runs.views.base import respond, room
@@ -159,9 +158,8 @@ def _newer(request: HttpRequest, actor: Actor) -> int:
     """Return how many runs of the same list are newer than `since` (at most a page of them)."""
     if "since" not in request.GET:
         return 0
-    since = parse_datetime(request.GET["since"] or "0001-01-01T00:00:00Z")
     try:
-        page = run_list_for(actor, text=request.GET.get("q", ""), limit=PAGE_ROWS)
-    except BadQueryError:
+        since = instant(request.GET["since"] or "0001-01-02T00:00:00Z")
+        return count_newer_for(actor, request.GET.get("q", ""), since=since, limit=PAGE_ROWS)
+    except (BadQueryError, ValueError):
         return 0
-    return sum(run.created_at > since for run in page.items) if since else 0
