@@ -36,16 +36,16 @@ def do(client: Client, run: Run, verb: str, **fields: str) -> Any:
 @pytest.mark.parametrize(
     ("status", "more", "shown"),
     [
-        ("queued", {}, ["Pause…", "Start again…", "Cancel…", "Kill…"]),
-        ("running", {}, ["Pause…", "Start again…", "Cancel…", "Kill…"]),
-        ("running", {"control": "pause"}, ["Start again…", "Cancel…", "Kill…"]),
-        ("running", {"control": "cancel"}, ["Start again…", "Kill…"]),
-        ("paused", {}, ["Resume", "Start again…", "Cancel…", "Kill…"]),
-        ("paused", {"waiting_on": {"kind": "program_changed", "text": "gone"}}, ["Resume", "Migrate…", "Start again…", "Cancel…", "Kill…"]),
-        ("paused", {"health": ["integrity_failed"]}, ["Start again…", "Cancel…", "Kill…"]),
-        ("failed", {"error": {"code": "x", "message": "y"}}, ["Retry", "Start again…"]),
-        ("succeeded", {}, ["Start again…"]),
-        ("cancelled", {}, ["Start again…"]),
+        ("queued", {}, ["Pause…", "Start again…", "Fork…", "Cancel…", "Kill…"]),
+        ("running", {}, ["Pause…", "Start again…", "Fork…", "Cancel…", "Kill…"]),
+        ("running", {"control": "pause"}, ["Start again…", "Fork…", "Cancel…", "Kill…"]),
+        ("running", {"control": "cancel"}, ["Start again…", "Fork…", "Kill…"]),
+        ("paused", {}, ["Resume", "Start again…", "Fork…", "Cancel…", "Kill…"]),
+        ("paused", {"waiting_on": {"kind": "program_changed", "text": "gone"}}, ["Resume", "Migrate…", "Start again…", "Fork…", "Cancel…", "Kill…"]),
+        ("paused", {"health": ["integrity_failed"]}, ["Start again…", "Fork…", "Cancel…", "Kill…"]),
+        ("failed", {"error": {"code": "x", "message": "y"}}, ["Retry", "Start again…", "Fork…"]),
+        ("succeeded", {}, ["Start again…", "Fork…"]),
+        ("cancelled", {}, ["Start again…", "Fork…"]),
     ],
 )  # fmt: skip
 def test_the_buttons_are_what_is_possible(
@@ -234,8 +234,8 @@ def test_the_other_answers(ada: Client, team: Team, outcome: str, status: str) -
 @pytest.mark.parametrize(
     ("fields", "place", "told"),
     [
-        ({}, "p-outcome-error", "Say what happened."),
-        ({"outcome": "perhaps"}, "p-outcome-error", "Say what happened."),
+        ({}, "p-outcome-error", "Choose one."),
+        ({"outcome": "perhaps"}, "p-outcome-error", "Choose one."),
         ({"outcome": "did_not_run", "reason": " "}, "p-why-error", "Say how you know."),
         ({"outcome": "ran", "output": "{"}, "p-output-error", "This is not JSON: line 1, column 2"),
         ({"outcome": "ran", "output": "{}"}, "p-output-error", '"id" is a required property'),
