@@ -2,15 +2,24 @@
 
 from runs.engine.commands import Fail, Finish, Goto, Sleep
 from runs.engine.context import Call, Context
-from runs.engine.errors import ActionFailedError, RejectedError, ToolError, WaitTimeoutError
+from runs.engine.errors import (
+    ActionFailedError,
+    PremiseFailedError,
+    RejectedError,
+    ToolError,
+    WaitTimeoutError,
+)
 from runs.engine.frozen import thaw
+from runs.engine.premises import entry_point, file_sha256, http_etag, json_path_equals
 from runs.engine.program import Program, node
 from runs.engine.retry import RetryPolicy
 from runs.engine.tools import Effect, ToolCall
 from runs.engine.waits import child, event, signal
+from runs.tools.premises import premise
 from runs.tools.registry import tool
 
 __all__ = [
-    "ActionFailedError", "Call", "Context", "Effect", "Fail", "Finish", "Goto", "Program", "RejectedError", "RetryPolicy",
-    "Sleep", "ToolCall", "ToolError", "WaitTimeoutError", "child", "event", "node", "signal", "thaw", "tool",
+    "ActionFailedError", "Call", "Context", "Effect", "Fail", "Finish", "Goto", "PremiseFailedError", "Program", "RejectedError",
+    "RetryPolicy", "Sleep", "ToolCall", "ToolError", "WaitTimeoutError", "child", "entry_point", "event", "file_sha256",
+    "http_etag", "json_path_equals", "node", "premise", "signal", "thaw", "tool",
 ]  # fmt: skip

@@ -228,6 +228,9 @@ class StepOut(StepRowOut):
     input: Any = Field(description="Arguments of an action; null for a node.")
     output: Any = Field(description="Result of an action that succeeded.")
     error: dict[str, Any] | None
+    premises: list[dict[str, Any]] = Field(
+        description="What a permission goes by: `value` is what the person saw, `found` what had changed before the call."
+    )
     delta: list[Any] | None = Field(
         description="What a node changed in the state: [operation, pointer, value]."
     )

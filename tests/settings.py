@@ -20,6 +20,7 @@ AGENT_MODULES = [
     "agentops.demo.agents",
     "tests.agents",
     "tests.waiting",
+    "tests.market",
     "tests.forking",
     "tests.families",
     "tests.property.world",

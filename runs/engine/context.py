@@ -9,15 +9,21 @@ from agentops.common.types import JsonValue
 from runs.engine.children import ChildRuns
 from runs.engine.commands import check_wait
 from runs.engine.control import ControlSignal
-from runs.engine.errors import ActionFailedError, CommandError, RejectedError, WaitTimeoutError
+from runs.engine.errors import (
+    ActionFailedError,
+    CommandError,
+    PremiseFailedError,
+    RejectedError,
+    WaitTimeoutError,
+)
 from runs.engine.frozen import freeze
 from runs.engine.journal import Execute, NodeJournal, Recorded, Request
-from runs.engine.waits import MAX_CONDITIONS, Condition
+from runs.engine.premises import FAILED, ApprovedTools
+from runs.engine.waits import APPROVAL_SECONDS, MAX_CONDITIONS, Condition
 
 T = TypeVar("T")
 
 WAIT_SECONDS = 30 * 86_400.0
-APPROVAL_SECONDS = 7 * 86_400.0
 
 
 class _Raise:
@@ -58,7 +64,7 @@ class Shell(Protocol):
         """Keep the line for the next commit."""
 
 
-class Context(ChildRuns):
+class Context(ChildRuns, ApprovedTools):
     """A node's door to the world. Whatever goes through it happens once, however often the node runs.
 
     After a control signal every further call raises it again, so that neither a bare `except:` nor a `finally`
@@ -141,12 +147,7 @@ class Context(ChildRuns):
         Raises: RejectedError; WaitTimeoutError without `on_timeout`; CommandError.
         """
         question = {"type": "approve", "args": dict(args or {}), "summary": summary}
-        reply = self._person(action, question, timeout_seconds, on_timeout)
-        if reply is on_timeout:
-            return reply
-        if reply["type"] == "reject":
-            raise RejectedError(action, reply["by"], reply["message"])
-        return reply["args"] if reply["type"] == "edit" else freeze(question["args"])  # type: ignore[arg-type]  # clean
+        return self._approved(action, question, timeout_seconds, on_timeout)
 
     def ask(
         self,
@@ -198,6 +199,16 @@ class Context(ChildRuns):
         args = {"conditions": told, "mode": mode, "timeout_seconds": timeout_seconds}
         return self._act("wait", _wait_name(conditions, mode), args)
 
+    def _approved(
+        self, action: str, question: dict[str, Any], timeout_seconds: float, on_timeout: Any = RAISE
+    ) -> Any:
+        reply = self._person(action, question, timeout_seconds, on_timeout)
+        if reply is on_timeout:
+            return reply
+        if reply["type"] == "reject":
+            raise RejectedError(action, reply["by"], reply["message"])
+        return reply["args"] if reply["type"] == "edit" else freeze(question["args"])
+
     def _person(self, name: str, question: dict[str, Any], timeout_seconds: float, on_timeout: Any) -> Any:
         self._guarded(lambda: check_wait(f"ctx.{question['type']}", timeout_seconds))
         outcome = self._act("approval", name[:200], {**question, "timeout_seconds": timeout_seconds})
@@ -205,8 +216,8 @@ class Context(ChildRuns):
             return _late([Condition("person", name)], outcome, on_timeout)
         return outcome["fired"][0]
 
-    def _act(self, kind: str, name: str, args: dict[str, Any]) -> Any:
-        request = self._guarded(lambda: _request(kind, name, args))
+    def _act(self, kind: str, name: str, args: Mapping[str, Any], premises: Sequence[Any] = ()) -> Any:
+        request = self._guarded(lambda: _request(kind, name, args, premises))
         [recorded] = self._guarded(lambda: self._outcomes([request], 1))
         result = _result(request, recorded)
         if isinstance(result, ActionFailedError):
@@ -240,8 +251,10 @@ class Context(ChildRuns):
 def _result(request: Request, recorded: Recorded) -> Any:
     if recorded.error is None:
         return freeze(recorded.output)
-    error = recorded.error
-    return ActionFailedError(request.name, str(error["code"]), str(error["message"]), recorded.attempts)
+    code, message = str(recorded.error["code"]), str(recorded.error["message"])
+    if code == FAILED and request.premises:
+        return PremiseFailedError(request.name, message, freeze(recorded.error["premises"]))
+    return ActionFailedError(request.name, code, message, recorded.attempts)
 
 
 def _late(conditions: Sequence[Condition], outcome: Any, on_timeout: Any) -> Any:
@@ -265,7 +278,8 @@ def _wait_name(conditions: Sequence[Condition], mode: str) -> str:
     return f"{'all' if mode == 'all' else 'first'} of {len(conditions)}"
 
 
-def _request(kind: str, name: str, args: dict[str, Any]) -> Request:
-    clean = Cleaner().clean(args)
+def _request(kind: str, name: str, args: Mapping[str, Any], premises: Sequence[Any] = ()) -> Request:
+    clean, stated = Cleaner().clean(args), Cleaner().clean(list(premises))
     assert isinstance(clean, dict)
-    return Request(kind, name, clean)
+    assert isinstance(stated, list)
+    return Request(kind, name, clean, stated)

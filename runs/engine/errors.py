@@ -110,6 +110,18 @@ class ActionFailedError(EngineError):
         self.attempts = attempts
 
 
+class PremiseFailedError(ActionFailedError):
+    """What a person went by has changed since, so the action was not called; a node may catch it.
+
+    `premises` bear the `value` that the permission was given for, and `found`, the one right before the call.
+    """
+
+    def __init__(self, name: str, message: str, premises: Any) -> None:
+        EngineError.__init__(self, f"{name} was not called: {message}")
+        self.name, self.error_code, self.attempts = name, "premise_failed", 0
+        self.premises = premises
+
+
 class WaitError(ActionFailedError):
     """A wait ended without what was waited for; a node may catch it."""
 

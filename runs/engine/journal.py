@@ -20,11 +20,16 @@ from runs.engine.waits import WaitRow
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One action that a node asks for: kind `tool`, `wait`, …; `args` are clean JSON."""
+    """One action that a node asks for: kind `tool`, `wait`, …; `args` are clean JSON.
+
+    `premises`, with the values that a person allowed it for, must hold right before it happens. They are no part of what
+    is asked for: the same write under other premises is the same write.
+    """
 
     kind: str
     name: str
     args: JsonObject
+    premises: list[JsonValue] = field(default_factory=list)
 
     def hash(self) -> bytes:
         return digest([self.kind, self.name, self.args])

@@ -16,6 +16,7 @@ MAX_CONDITIONS = 100
 MAX_NAME_CHARACTERS = 200
 MAX_LOOKBACK_SECONDS = 7 * 86_400
 LOOKBACK_SECONDS = 60.0
+APPROVAL_SECONDS = 7 * 86_400.0
 FIRED = frozenset({"event", "signal", "child", "children", "person"})
 
 

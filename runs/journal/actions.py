@@ -197,6 +197,7 @@ class ActionJournal:
             "kind": action.request.kind,
             "name": action.request.name,
             "args": action.request.args,
+            **({"premises": action.request.premises} if action.request.premises else {}),
         }
         what = f"the request to {action.request.name}"
         encoded = shelved(lease.team_id, encode_capped(request, max_bytes=conf().value_max_bytes, what=what))

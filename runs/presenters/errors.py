@@ -19,6 +19,8 @@ _HINTS: dict[str, Words] = {
     "too_large": gettext_lazy("Keep large data outside and pass a reference to it."),
     "invalid_arguments": gettext_lazy("The node called a tool with arguments that do not fit. Mend the agent's code."),
     "poison": gettext_lazy("Its code ends the process that runs it. Mend the agent's code, then retry it."),
+    "premise_failed": gettext_lazy("What a person went by has changed, so nothing was done. Retry it to ask again."),
+    "premise_unavailable": gettext_lazy("Nobody could look at what the permission goes by, so nothing was done. Retry it when that answers again."),
     "did_not_run": gettext_lazy("A person found out that the write did not happen, and the agent had no way on."),
     "gave_up": gettext_lazy("The agent itself decided to give up."),
 }  # fmt: skip

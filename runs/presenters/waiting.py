@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 from agentops.common.errors import AgentOpsError
 from runs.models import Wait
 from runs.presenters import text
+from runs.presenters.premises import PremiseLine, premise_lines
 from runs.presenters.status import Words
 
 _KINDS: dict[str, tuple[str, Words]] = {
@@ -64,8 +65,13 @@ class Answering:
     args_text: str = ""
     schema: str = ""
     choices: list[str] = field(default_factory=list)
+    premises: list[PremiseLine] = field(default_factory=list)
     typed: Mapping[str, str] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_asked_again(self) -> bool:
+        return any(premise.is_changed for premise in self.premises)
 
     @property
     def reply(self) -> dict[str, Any] | None:
@@ -118,5 +124,6 @@ def answering_of(wait: Wait, typed: Mapping[str, str] | None = None) -> Answerin
         seq=wait.seq, is_question=asked.get("type") == "ask", summary=text.line(asked.get("summary", ""), 2000),
         name=text.line(wait.name, 200), args_text=json.dumps(args, indent=2, ensure_ascii=False) if args is not None else "",
         schema=json.dumps(schema, indent=2, ensure_ascii=False) if schema else "",
-        choices=[str(choice) for choice in asked.get("choices") or ()], typed=typed or {},
+        choices=[str(choice) for choice in asked.get("choices") or ()], premises=premise_lines(asked.get("premises") or ()),
+        typed=typed or {},
     )  # fmt: skip

@@ -69,6 +69,7 @@ def step_detail(detail: StepDetail) -> schemas.StepOut:
         input=request["args"] if isinstance(request, dict) and "args" in request else request,
         output=detail.output.value if detail.output else None,
         error=detail.error,
+        premises=detail.premises,
         delta=detail.delta,
         idempotency_key=detail.intent.idempotency_key if detail.intent else None,
         attempts=[_of(schemas.AttemptOut, attempt) for attempt in detail.attempts],

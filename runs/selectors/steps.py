@@ -45,6 +45,15 @@ class StepDetail:
     attempts: list[Attempt]
     log_lines: list[LogLine]
 
+    @property
+    def premises(self) -> list[dict[str, Any]]:
+        """What the step goes by: as found when it was not called, else as a person was asked about it, or allowed it."""
+        found = self.error.get("premises") if self.error and self.is_verified else None
+        asked = self.request.value if self.request else {}
+        is_question = self.step.kind == "approval"
+        stated = asked.get("args", {}).get("premises") if is_question else asked.get("premises")
+        return list(found or stated or ())
+
 
 def steps_for(
     actor: Actor, run_id: UUID, *, after: int = 0, limit: int = MAX_STEPS, depth: int | None = None

@@ -17,6 +17,7 @@ from agentops.common.conf import conf
 from agentops.common.types import JsonObject
 from runs.engine.control import Cancelled, LeaseLost, SliceOver, Suspend
 from runs.engine.journal import Execute, Recorded, idempotency_key
+from runs.engine.premises import LOOK
 from runs.engine.tools import ToolCall
 from runs.engine.waits import Verdict, verdict
 from runs.journal import nodes
@@ -29,6 +30,7 @@ from runs.services.admit_children import admit_children
 from runs.services.calling import IN_PROCESS_WAIT_SECONDS, Tried, call_tool
 from runs.services.map_children import tried_children
 from runs.services.reusing import Reusing
+from runs.services.second_look import second_look
 from runs.services.settle_waits import look_back
 from runs.services.tell_family import tell_family
 from runs.tools.registry import get_tool
@@ -161,7 +163,9 @@ class ActionShell:
         """
         if len(entries) <= 1 or max_parallel <= 1:
             for entry in entries:
-                if self._is_begun(entry):
+                if (voided := self._voided(entry)) is not None:
+                    yield entry, self._recorded(entry, voided)
+                elif self._is_begun(entry):
                     yield entry, self._recorded(entry, self._tried(entry))
             return
         rounds = -(-len(entries) // max_parallel)
@@ -197,6 +201,13 @@ class ActionShell:
             self._heed(self.journal.begin(entry))
             return True
         return not self._control
+
+    def _voided(self, entry: Entry) -> Tried | None:
+        """Return why the action must not be called, where what a person went by may have changed."""
+        if entry.action.request.premises:
+            look = Entry(entry.action, get_tool(LOOK))
+            worker().board.arm(_longest_seconds(look) + conf().timeout_grace_seconds)
+        return second_look(self.lease, entry)
 
     def _tried_in_thread(self, entry: Entry) -> Tried:
         try:

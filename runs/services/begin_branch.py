@@ -15,6 +15,7 @@ from agentops.common.transactions import after_commit, transaction_required
 from runs.checkpoints.codec import Encoded
 from runs.checkpoints.reuses import mac_of, seal_of
 from runs.checkpoints.store import rebuild
+from runs.engine.premises import FAILED, UNAVAILABLE
 from runs.engine.reuse import SUCCEEDED, Mode
 from runs.engine.states import Move, target
 from runs.journal.fence import execute
@@ -26,7 +27,7 @@ from runs.services.copying import Place, insert_reuses, keep_in_journal, outcome
 from runs.services.end_children import end_abandoned
 
 Cause = Literal["rewind", "heal"]
-NEVER_CALLED = "invalid_arguments"
+NEVER_CALLED = ("invalid_arguments", FAILED, UNAVAILABLE)
 _MADE = Q(kind="tool", effect__in=WRITES) | Q(kind="child_run", status=SUCCEEDED)
 _OVER = "UPDATE runs_fanout SET done_at = clock_timestamp(), is_told = true WHERE run_id = %(run_id)s AND done_at IS NULL"
 _CLOSE = (
@@ -158,7 +159,7 @@ def _was_made(run: Run, row: Reuse) -> bool:
 
 def _written(run: Run, point: Point, place: Place, known: _Known) -> Iterator[Reuse]:
     """Yield the writes that the run has made and the state at the point does not know of; one for each key."""
-    made = Step.objects.filter(_MADE, run_id=run.pk, depth=1, reuse="").exclude(error_code=NEVER_CALLED)
+    made = Step.objects.filter(_MADE, run_id=run.pk, depth=1, reuse="").exclude(error_code__in=NEVER_CALLED)
     made = made.exclude(seq__in=_lost_children(run))
     ended = made.filter(status__in=["succeeded", "failed", "unknown"]).order_by("seq")
     steps = [step for step in ended if not point.is_before(step)]

@@ -40,7 +40,7 @@ def http_get(
     """
     time.sleep(pause_seconds)
     began = time.monotonic()
-    response, body = _followed(url, began + call.timeout_seconds, max_bytes)
+    response, body = followed(url, began + call.timeout_seconds, max_bytes, is_text=True)
     text = _decoded(response, body)
     title, text, links = _content(response, text)
     return {
@@ -83,13 +83,21 @@ def http_post(call: ToolCall, url: str, body: dict[str, Any]) -> JsonObject:
     }
 
 
-def _followed(url: str, deadline: float, max_bytes: int) -> tuple[httpx.Response, bytes]:
-    """Return the answer at the end of the redirects, each of which is judged like the first address."""
+def followed(
+    url: str, deadline: float, max_bytes: int | None, *, is_text: bool = False
+) -> tuple[httpx.Response, bytes]:
+    """Return the answer at the end of the redirects, each of which is judged like the first address.
+
+    With `is_text`, what says to be something else is refused; without `max_bytes` the body is left unread.
+
+    Raises: ToolError
+    """
     for _ in range(MAX_REDIRECTS + 1):
         with exchange("GET", url, deadline=deadline) as response:
             if not response.has_redirect_location:
-                _check_type(response)
-                return response, read_body(response, max_bytes=max_bytes)
+                if is_text:
+                    _check_type(response)
+                return response, b"" if max_bytes is None else read_body(response, max_bytes=max_bytes)
         url = urljoin(url, response.headers["location"])
     raise ToolError(
         f"more than {MAX_REDIRECTS} redirects; the last leads to {url}", code="http_redirect", retryable=False

@@ -14,6 +14,7 @@ from runs.engine.control import Cancelled, ControlSignal, LeaseLost, SliceOver, 
 from runs.engine.errors import ActionFailedError, CommandError, NondeterminismError
 from runs.engine.frozen import FrozenDict
 from runs.engine.journal import Execute, NodeJournal, Recorded, Request
+from runs.engine.premises import file_sha256
 from runs.engine.waits import event
 
 CALLS: dict[str, Callable[[Context], Any]] = {
@@ -23,6 +24,7 @@ CALLS: dict[str, Callable[[Context], Any]] = {
     "wait_for": lambda ctx: ctx.wait_for(event("paid"), on_timeout=None),
     "wait_for_all": lambda ctx: ctx.wait_for_all(event("paid"), on_timeout=None),
     "approve": lambda ctx: ctx.approve("pay", on_timeout=None),
+    "approved_tool": lambda ctx: ctx.approved_tool("crm.write", premises=[file_sha256("prices.csv")]),
     "ask": lambda ctx: ctx.ask("why?", on_timeout=None),
     "start_child": lambda ctx: ctx.start_child("clerk", {}),
     "run_child": lambda ctx: ctx.run_child("clerk", {}),
