@@ -15,6 +15,7 @@ from runs.presenters import json_tree, status, text, times
 from runs.presenters.changes import Line, change_lines
 from runs.presenters.errors import ErrorWords, error_words
 from runs.presenters.json_tree import Token
+from runs.presenters.premises import PremiseLine, premise_lines
 from runs.presenters.run_list import progress_note
 from runs.presenters.status import Chip, Words
 from runs.selectors.steps import StepDetail
@@ -73,6 +74,7 @@ class Inspector:
     has_changes: bool = False
     note: str = ""
     state: Value | None = None
+    premises: Sequence[PremiseLine] = ()
 
     @property
     def is_settled(self) -> bool:
@@ -105,6 +107,7 @@ def step_inspector(
         is_forged=not detail.is_verified, attempts=detail.attempts, logs=detail.log_lines, actions=actions, n_actions=n_actions,
         has_changes=has_changes, changes=change_lines(detail.delta, before) if detail.delta is not None and is_before_known else None,
         note=text.line(step.summary, 300) if step.kind == "node" and step.status != "failed" else "",
+        premises=premise_lines(detail.premises),
     )  # fmt: skip
 
 
