@@ -1,7 +1,7 @@
 """Leases: which worker process may execute which run.
 
 A worker process has one row, kept fresh by a sibling process that user code cannot block. Runs are claimed in
-its name; when it dies they are queued again under a higher epoch. Source: PROTOCOL 18–20; ADR 0006.
+its name (runs.claims); when it dies they are queued again under a higher epoch. Source: PROTOCOL 18–20; ADR 0006.
 """
 
 import json
@@ -27,8 +27,7 @@ from psycopg.conninfo import make_conninfo
 from agentops.common.conf import conf
 from agentops.common.ids import new_id
 from runs.beater import DECLARED_DEAD, process_start
-from runs.journal.fence import Lease, Row, execute, query
-from runs.journal.nodes import Position
+from runs.journal.fence import Lease, execute, query
 from runs.slots import Board
 
 Held = tuple[UUID, int]
@@ -47,31 +46,9 @@ _GIVE_BACK = (
     " WHERE id = %(run_id)s AND epoch = %(epoch)s AND status = 'running'"
 )
 _STOPPING = "UPDATE runs_worker SET is_stopping = true WHERE id = %(id)s"
-_N_QUEUED = "SELECT count(*) FROM (SELECT 1 FROM runs_run WHERE status = 'queued' AND queue = %(queue)s LIMIT %(limit)s) q"
-_NEXT_ISOLATED = (
-    "SELECT id FROM runs_run WHERE status = 'queued' AND queue = %(queue)s AND is_isolated"
-    " ORDER BY priority DESC, queued_at LIMIT 1 FOR UPDATE SKIP LOCKED"
-)
 _RETIRE = (
     "UPDATE runs_worker SET dead_at = clock_timestamp(), dead_reason = %(reason)s"
     " WHERE id = %(id)s AND dead_at IS NULL"
-)
-_CLAIM = """
-UPDATE runs_run r SET status = 'running', epoch = r.epoch + 1, worker_id = %(worker_id)s, claims = r.claims + 1,
-    started_at = coalesce(r.started_at, clock_timestamp()), node_at = coalesce(r.node_at, clock_timestamp()),
-    wake_at = NULL, waiting_on = NULL, health = array_remove(r.health, 'retrying')
-FROM ({wanted} FOR UPDATE SKIP LOCKED) q
-WHERE r.id = q.id AND EXISTS (SELECT 1 FROM runs_worker w WHERE w.id = %(worker_id)s AND w.dead_at IS NULL)
-RETURNING r.id, r.team_id, r.epoch, r.branch, r.head_seq, r.head_hash, r.node, r.node_seq, r.node_attempt,
-    r.node_at::text, r.control, r.input, r.input_codec, r.agent_version_id, extract(epoch from clock_timestamp())::float8,
-    r.claims, r.title, r.attempts_before, r.effect_mode
-"""
-_CLAIM_NEXT = _CLAIM.format(
-    wanted="SELECT id FROM runs_run WHERE status = 'queued' AND queue = %(queue)s AND NOT is_isolated"
-    " ORDER BY priority DESC, queued_at LIMIT %(limit)s"
-)
-_CLAIM_ALONE = _CLAIM.format(
-    wanted="SELECT id FROM runs_run WHERE status = 'queued' AND id = %(run_id)s AND is_isolated"
 )
 
 logger = logging.getLogger(__name__)
@@ -84,22 +61,6 @@ class Host:
     name: str
     boot_id: str
     pid_ns: str
-
-
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """A run that this worker may execute now; `database_epoch_seconds` is the database's clock at the claim."""
-
-    lease: Lease
-    position: Position
-    input_codec: int
-    input: bytes
-    agent_version_id: UUID
-    database_epoch_seconds: float
-    claims: int
-    title: str
-    attempts_before: int
-    effect_mode: str = ""
 
 
 @lru_cache(maxsize=1)
@@ -244,69 +205,6 @@ def worker() -> WorkerProcess:
     if _process.pid != os.getpid():
         _process = WorkerProcess(_process.queues, _process.slots)
     return _process
-
-
-def claim_alone(*, worker_id: UUID, run_id: UUID) -> list[Claimed]:
-    """Return the queued run, now leased to the worker, if it still waits to be run alone.
-
-    Locks: the run row. Transaction: none open; one statement.
-    """
-    return [
-        _claimed(worker_id, row) for row in query(_CLAIM_ALONE, {"worker_id": worker_id, "run_id": run_id})
-    ]
-
-
-def n_queued(queue: str, *, limit: int) -> int:
-    """Return how many runs of `queue` wait to be claimed, but not more than `limit`."""
-    row = execute(_N_QUEUED, {"queue": queue, "limit": limit})
-    return int(row[0]) if row else 0
-
-
-def next_isolated(queue: str) -> UUID | None:
-    """Return a queued run of `queue` that must run alone, in a process of its own."""
-    row = execute(_NEXT_ISOLATED, {"queue": queue})
-    return row[0] if row else None
-
-
-def claim(*, worker_id: UUID, queue: str, limit: int) -> list[Claimed]:
-    """Return up to `limit` queued runs, now leased to the worker; none when the worker was declared dead.
-
-    Locks: the claimed run rows, SKIP LOCKED. Transaction: none open; one statement.
-    """
-    rows = query(_CLAIM_NEXT, {"worker_id": worker_id, "queue": queue, "limit": limit})
-    return [_claimed(worker_id, row) for row in rows]
-
-
-def _claimed(worker_id: UUID, row: Row) -> Claimed:
-    (
-        run_id,
-        team_id,
-        epoch,
-        branch,
-        head_seq,
-        head_hash,
-        node,
-        node_seq,
-        node_attempt,
-        node_at,
-        control,
-        *rest,
-    ) = row
-    position = Position(branch, head_seq, head_hash, node, node_seq, node_attempt, node_at, control)
-    body, codec, version_id, database_seconds, claims, title, attempts_before, effect_mode = rest
-    lease = Lease(run_id, team_id, epoch, worker_id)
-    return Claimed(
-        lease,
-        position,
-        codec,
-        body,
-        version_id,
-        database_seconds,
-        claims,
-        title,
-        attempts_before,
-        effect_mode,
-    )
 
 
 def _start_beater(worker_id: UUID, board: Board) -> subprocess.Popen[bytes]:

@@ -6,7 +6,7 @@ from uuid import UUID
 from agentops.accounts.models import Team
 from agentops.common.canonical import digest
 from agentops.common.ids import new_id
-from runs import leases
+from runs import claims
 from runs.checkpoints.blobs import load
 from runs.checkpoints.codec import encode
 from runs.checkpoints.store import genesis, rebuild
@@ -45,8 +45,8 @@ def a_worker(**columns: Any) -> UUID:
     return Worker.objects.create(id=new_id(), **row).pk
 
 
-def claim(worker_id: UUID, queue: str = "default") -> leases.Claimed:
-    [claimed] = leases.claim(worker_id=worker_id, queue=queue, limit=1)
+def claim(worker_id: UUID, queue: str = "default") -> claims.Claimed:
+    [claimed] = claims.claim(worker_id=worker_id, queue=queue, limit=1)
     return claimed
 
 

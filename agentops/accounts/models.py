@@ -12,11 +12,15 @@ from agentops.common.ids import new_id
 
 
 class Team(models.Model):
-    """Everything belongs to one team; nothing is seen across teams."""
+    """Everything belongs to one team; nothing is seen across teams. While it is paused, none of its runs is claimed."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     slug = models.SlugField(unique=True)
     name = models.CharField(max_length=200)
+    is_paused = models.BooleanField(db_default=False)
+    paused_by = models.CharField(max_length=200, blank=True, db_default="")
+    pause_reason = models.CharField(max_length=1000, blank=True, db_default="")
+    paused_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     def __str__(self) -> str:

@@ -4,6 +4,7 @@ from runs.models.agent import Agent, AgentVersion
 from runs.models.branch import Branch, Reuse
 from runs.models.bulk_job import BulkJob, BulkResult
 from runs.models.callback import Callback, CallbackAttempt, CallbackSecret
+from runs.models.limit import Limit
 from runs.models.run import Run
 from runs.models.saved_view import SavedView
 from runs.models.schedule import Schedule, ScheduleFire
@@ -15,6 +16,6 @@ from runs.models.worker import ClockBeat, Worker
 
 __all__ = [
     "Agent", "AgentVersion", "Attempt", "Batch", "Blob", "Branch", "BulkJob", "BulkResult", "Callback", "CallbackAttempt",
-    "CallbackSecret", "Checkpoint", "ClockBeat", "Event", "Fanout", "Intent", "LogLine", "Outcome", "Reuse", "Run", "SavedView",
+    "CallbackSecret", "Checkpoint", "ClockBeat", "Event", "Fanout", "Intent", "Limit", "LogLine", "Outcome", "Reuse", "Run", "SavedView",
     "Schedule", "ScheduleFire", "Signal", "Source", "Step", "Trigger", "TriggerStart", "Wait", "Worker",
 ]  # fmt: skip

@@ -8,7 +8,7 @@ from agentops.common.ids import new_id
 
 
 class Agent(models.Model):
-    """A definition that runs are started from."""
+    """A definition that runs are started from. While it is paused, none of them is claimed."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="agents")
@@ -16,10 +16,17 @@ class Agent(models.Model):
     title = models.CharField(max_length=200)
     description = models.TextField(blank=True)
     queue = models.CharField(max_length=100, default="default")
+    is_paused = models.BooleanField(db_default=False)
+    paused_by = models.CharField(max_length=200, blank=True, db_default="")
+    pause_reason = models.CharField(max_length=1000, blank=True, db_default="")
+    paused_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint(fields=["team", "slug"], name="agent_slug_once")]
+        indexes: ClassVar = [
+            models.Index(fields=["id"], name="agent_paused", condition=models.Q(is_paused=True))
+        ]
 
     def __str__(self) -> str:
         return self.slug

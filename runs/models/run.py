@@ -30,7 +30,8 @@ class Run(models.Model):
 
     The hot columns (head_*, node*, counters) are written by every commit and therefore carry no index, so that
     those updates stay heap-only. A change of status goes into every index that holds the row, so those that most rows
-    have no value for are partial. `effect_mode` is how its branch treats what was done before
+    have no value for are partial. `concurrency_key` is what only so many runs may be executed for at once (Limit); empty
+    for none. `effect_mode` is how its branch treats what was done before
     (runs.engine.reuse.Mode), empty when nothing was. `child_n` is a child's place
     among those that one action started (Fanout), `is_in_line` that it stands there until its turn comes; `on_parent_end` what
     becomes of it when its parent ends (runs.engine.children.OnParentEnd). `is_parent`: it started children, and they were
@@ -52,6 +53,7 @@ class Run(models.Model):
     batch_id = models.CharField(max_length=100, blank=True)
     queue = models.CharField(max_length=100, default="default")
     priority = models.SmallIntegerField(default=0)
+    concurrency_key = models.CharField(max_length=100, blank=True, db_default="", db_collation="C")
 
     status = models.CharField(max_length=20, default=RunStatus.QUEUED.value)
     health = ArrayField(models.CharField(max_length=20), default=list)
@@ -140,8 +142,11 @@ class Run(models.Model):
             ),
         ]
         indexes: ClassVar = [
+            # A lane is what has the same team, agent and key: the claim hops from one to the next (runs/claims.py).
             models.Index(
-                fields=["queue", "-priority", "queued_at"], name="run_claim", condition=Q(status="queued")
+                fields=["queue", "is_isolated", "-priority", "team", "agent", "concurrency_key", "queued_at"],
+                name="run_lane",
+                condition=Q(status="queued"),
             ),
             models.Index(fields=["wake_at"], name="run_due", condition=Q(wake_at__isnull=False)),
             models.Index(fields=["status", "queue"], name="run_open", condition=Q(ended_at__isnull=True)),

@@ -12,6 +12,7 @@ from runs import broadcasts
 from runs.checkpoints.cache import StateCache
 from runs.checkpoints.chain import IntegrityError
 from runs.checkpoints.store import Rebuilt, rebuild
+from runs.claims import Claimed
 from runs.engine.commands import Advance, Command, Fail, Finish, Goto, Sleep
 from runs.engine.context import Context
 from runs.engine.control import Cancelled, ControlSignal, SliceOver, Suspend
@@ -23,7 +24,7 @@ from runs.journal import actions, nodes
 from runs.journal.actions import Place
 from runs.journal.fence import Lease, persist
 from runs.journal.pending import Pending, now_seconds
-from runs.leases import Claimed, worker
+from runs.leases import worker
 from runs.models import Run
 from runs.programs import get_program
 from runs.services.action_shell import ActionShell, SliceClock

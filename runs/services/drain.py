@@ -4,7 +4,7 @@ import logging
 import time
 
 from agentops.common.conf import conf
-from runs import dispatch, leases
+from runs import claims, dispatch, leases
 from runs.services.advance import advance
 from runs.services.isolate import run_in_own_process
 
@@ -34,9 +34,9 @@ def _drained(process: leases.WorkerProcess, queue: str) -> int:
     n_slices = 0
     while not process.stopping.is_set():
         is_turn = n_slices % ISOLATED_EVERY == ISOLATED_EVERY - 1
-        isolated = leases.next_isolated(queue) if is_turn else None
-        claimed = [] if isolated else leases.claim(worker_id=process.ensure(), queue=queue, limit=1)
-        isolated = isolated if claimed or isolated else leases.next_isolated(queue)
+        isolated = claims.next_isolated(queue) if is_turn else None
+        claimed = [] if isolated else claims.claim(worker_id=process.ensure(), queue=queue, limit=1)
+        isolated = isolated if claimed or isolated else claims.next_isolated(queue)
         if not claimed and isolated is None:
             return n_slices
         if not n_slices or time.monotonic() > until:

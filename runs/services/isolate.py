@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.conf import settings
 
-from runs import leases
+from runs import claims, leases
 from runs.services.advance import advance
 
 logger = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ def run_in_own_process(run_id: UUID) -> int:
 def advance_alone(run_id: UUID) -> bool:
     """Claim the isolated run in the name of this process and advance it by one slice; False when it is not there."""
     process = leases.worker()
-    claimed = leases.claim_alone(worker_id=process.ensure(), run_id=run_id)
+    claimed = claims.claim_alone(worker_id=process.ensure(), run_id=run_id)
     for one in claimed:
         with process.holding(one.lease):
             advance(one, stopping=process.stopping)

@@ -10,7 +10,7 @@ import threading
 from django.db import connection
 
 from agentops.common.conf import conf
-from runs import leases
+from runs import claims, leases
 from runs.services.drain import drain
 
 logger = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ def _poll() -> None:
 
 def _look(process: leases.WorkerProcess, queue: str) -> None:
     """Begin as many drains as there are runs waiting; those that find no slot free end at once."""
-    for _ in range(leases.n_queued(queue, limit=process.slots)):
+    for _ in range(claims.n_queued(queue, limit=process.slots)):
         threading.Thread(target=_drain, args=(queue,), name="polled", daemon=True).start()
 
 

@@ -9,7 +9,7 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from agentops.common.errors import IllegalMoveError
-from runs import leases
+from runs import claims
 from runs.checkpoints.verify import verify_run
 from runs.models import Branch, Run
 from runs.services import begin_branch
@@ -40,7 +40,7 @@ def one_slice(worker_id: UUID) -> int:
     """Let a worker wake and execute what it can get, on a connection of its own; return how many runs it got."""
     try:
         wake_due()
-        claimed = leases.claim(worker_id=worker_id, queue="default", limit=1)
+        claimed = claims.claim(worker_id=worker_id, queue="default", limit=1)
         for one in claimed:
             advance(one)
         return len(claimed)

@@ -10,7 +10,7 @@ import time
 import psycopg
 import pytest
 
-from runs import leases
+from runs import claims
 from runs.checkpoints.store import rebuild
 from runs.checkpoints.verify import verify_run
 from runs.journal import fence
@@ -55,7 +55,7 @@ def drive(run: Run, seconds: float = 20.0) -> Run:
             return run
         make_due(run)
         wake_due()
-        for claimed in leases.claim(worker_id=worker_id, queue="default", limit=1):
+        for claimed in claims.claim(worker_id=worker_id, queue="default", limit=1):
             advance(claimed)
     return run
 

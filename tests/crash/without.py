@@ -69,12 +69,11 @@ def poll() -> None:
 
 def exclusion() -> None:
     """Let a worker claim whatever is not over, also what another one executes."""
-    from runs import leases
+    from runs import claims
 
-    guard = "SELECT id FROM runs_run WHERE status = 'queued' AND queue"
-    assert guard in leases._CLAIM_NEXT
-    harm = "SELECT id FROM runs_run WHERE status IN ('queued', 'running') AND queue"
-    leases._CLAIM_NEXT = leases._CLAIM_NEXT.replace(guard, harm)
+    guard = "r.status = 'queued' AND r.queue"
+    assert guard in claims._CLAIM_FAIR
+    claims._CLAIM_FAIR = claims._CLAIM_FAIR.replace(guard, "r.status IN ('queued', 'running') AND r.queue")
 
 
 def one_statement() -> None:

@@ -14,7 +14,7 @@ import pytest
 from django.test import override_settings
 
 from agentops.accounts.roles import Actor, Scope
-from runs import leases
+from runs import claims
 from runs.checkpoints.store import rebuild
 from runs.checkpoints.verify import verify_run
 from runs.engine.frozen import thaw
@@ -75,7 +75,7 @@ class Case:
         worker_id = a_worker()
         with self.trouble.brewing():
             try:
-                for claimed in leases.claim(worker_id=worker_id, queue="default", limit=1):
+                for claimed in claims.claim(worker_id=worker_id, queue="default", limit=1):
                     advance(claimed)
             except BaseException as error:
                 if not self.trouble.is_dead and not isinstance(error, psycopg.OperationalError):

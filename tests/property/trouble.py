@@ -17,7 +17,7 @@ from uuid import UUID
 
 import psycopg
 
-from runs import leases
+from runs import claims
 from runs.engine.control import ControlSignal
 from runs.journal import actions, fence, nodes
 from runs.services.advance import advance
@@ -67,7 +67,7 @@ class Trouble:
         """Put this between the runtime and the database, and between the tools and the world."""
         execute, query = self._around(fence.execute), self._around(fence.query)
         places = [(fence, "execute", execute), (nodes, "execute", execute), (actions, "execute", execute),
-                  (actions, "query", query), (leases, "query", query)]  # fmt: skip
+                  (actions, "query", query), (claims, "query", query)]  # fmt: skip
         with ExitStack() as stack:
             for module, name, wrapped in places:
                 stack.enter_context(patch.object(module, name, wrapped))
@@ -125,7 +125,7 @@ class Trouble:
         self.bury(holder[0], "missed its beats")
         self.depth += 1
         try:
-            for claimed in leases.claim(worker_id=a_worker(), queue="default", limit=1):
+            for claimed in claims.claim(worker_id=a_worker(), queue="default", limit=1):
                 advance(claimed)
         except psycopg.OperationalError:
             self.log.append("the claim's answer was lost")
