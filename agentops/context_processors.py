@@ -46,9 +46,7 @@ class Console:
     @property
     def rooms(self) -> list[Room]:
         rooms = [room for room in map(self._room, _ROOMS) if room]
-        here = max(
-            (room.url for room in rooms if self._request.path.startswith(room.url)), key=len, default=""
-        )
+        here = max((room.url for room in rooms if self._is_in(room.url)), key=len, default="")
         return [replace(room, is_here=room.url == here) for room in rooms]
 
     @property
@@ -72,6 +70,9 @@ class Console:
             return None
         return Room(label, icon, url, is_here=False, key=key, badge=self._badge(name))
 
+    def _is_in(self, url: str) -> bool:
+        return self._request.path.startswith((url, *_ALSO.get(url, ())))
+
     def _badge(self, name: str) -> str:
         """Return how many failed runs the team has, at the room that has them."""
         actor = maybe_actor_of(self._request)
@@ -84,9 +85,12 @@ _ROOMS: list[tuple[str | Promise, str, str, str]] = [
     (_("Dead letters"), "warning", DEAD_LETTERS, "g d"),
     (_("Schedules"), "calendar", "runs:schedules", "g s"),
     (_("Batches"), "queue", "runs:batches", "g b"),
+    (_("Events"), "moving", "runs:events", ""),
     (_("Agents"), "agents", "runs:agents", "g a"),
     (_("API"), "book", "api-1:openapi-view", ""),
 ]
+# Pages of a room that stand at other addresses.
+_ALSO = {"/events": ("/sources", "/triggers")}
 
 
 def console(request: HttpRequest) -> dict[str, Any]:

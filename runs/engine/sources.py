@@ -26,6 +26,10 @@ class SourceKind(StrEnum):
     def is_called(self) -> bool:
         return self in (SourceKind.WEBHOOK, SourceKind.GITHUB)
 
+    def label(self, slug: str) -> str:
+        """Return what stands as the source of its events."""
+        return f"hook:{slug}" if self.is_called else f"source:{slug}"
+
 
 def value_at(document: Any, pointer: str) -> Any:
     """Return the value at an RFC 6901 pointer; None where there is none."""

@@ -39,8 +39,10 @@ def create_source(
     Raises: NotAllowedError; InvalidInputError with pointers; ConflictError when the slug is taken.
     """
     actor.require(Scope.ADMIN)
-    if not _SLUG.fullmatch(slug):
-        raise misfit("/slug", "must have 3 to 60 lower-case letters, digits and single hyphens")
+    if not _SLUG.fullmatch(slug) or slug == "new":
+        raise misfit(
+            "/slug", 'must have 3 to 60 lower-case letters, digits and single hyphens, and not be "new"'
+        )
     if kind not in set(SourceKind):
         raise misfit("/kind", f"must be one of {', '.join(SourceKind)}")
     found = SourceKind(kind)

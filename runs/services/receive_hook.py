@@ -50,7 +50,7 @@ def receive_hook(*, slug: str, headers: Mapping[str, str], body: bytes) -> tuple
     event, matched, is_new = publish_event(
         actor=Actor(source.team_id, None, f"webhook {slug}", frozenset({Scope.RUN})),
         name=f"{slug}.{name}"[:200], key=key_at(payload, str(source.settings.get("key_pointer", ""))),
-        payload=payload, delivery_id=delivery_id[:200], source=f"hook:{slug}",
+        payload=payload, delivery_id=delivery_id[:200], source=kind.label(slug),
     )  # fmt: skip
     if is_new:
         Source.objects.filter(pk=source.pk).update(n_events=F("n_events") + 1, last_event_at=Now())
