@@ -52,11 +52,15 @@ class Piece:
 
 @dataclass(slots=True)
 class Card:
-    """One place with what changed there. `left` is how many items or lines are not shown."""
+    """One place with what changed there. `pointer` and `place` are its `path` as it can be looked at.
+
+    `left` is how many items or lines are not shown.
+    """
 
     n: int
     kind: str
     chip: Chip
+    path: str
     pointer: str
     place: str
     was: str = ""
@@ -160,6 +164,7 @@ def _card(n: int, group: Sequence[Change], talks: Talks, *, is_full: bool) -> Ca
         n,
         change.kind,
         CHIPS[change.kind],
+        pointer,
         text.visible(pointer),
         text.line(pointer or "/", 200),
         count=len(group),

@@ -18,9 +18,11 @@ from runs.presenters.json_tree import Token
 from runs.presenters.premises import PremiseLine, premise_lines
 from runs.presenters.run_list import progress_note
 from runs.presenters.status import Chip, Words
+from runs.presenters.text_diff import Part, plain, word_lines
 from runs.selectors.steps import StepDetail
 
 PREVIEW_BYTES = 2048
+TRY_CHARACTERS = 500
 _EFFECTS: dict[str, Words] = {
     "read": gettext_lazy("reads; may be repeated"),
     "compute": gettext_lazy("computes; may be repeated"),
@@ -47,6 +49,15 @@ class Value:
     is_cut: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Try:
+    """A failed attempt: what it said, with the words marked that differ from the one before; `is_repeat` when none does."""
+
+    row: Attempt
+    parts: Sequence[Part]
+    is_repeat: bool
+
+
 @dataclass(slots=True)
 class Inspector:
     """`changes` is None when they are fetched separately, because rebuilding the state before takes a while."""
@@ -66,7 +77,7 @@ class Inspector:
     output: Value | None = None
     error: ErrorWords | None = None
     is_forged: bool = False
-    attempts: Sequence[Attempt] = ()
+    attempts: Sequence[Try] = ()
     logs: Sequence[LogLine] = ()
     actions: Sequence[Step] = ()
     n_actions: int = 0
@@ -104,7 +115,7 @@ def step_inspector(
         kind=str(status.KINDS.get(step.kind, step.kind)), icon=status.kind_icon(step.kind), chip=chip, began_at=step.started_at,
         seconds=times.seconds_between(step.started_at, step.ended_at or times.now_of(run)),
         is_moving=is_moving, facts=_facts(detail), request=_request(detail), output=_output(detail), error=_error(run, detail),
-        is_forged=not detail.is_verified, attempts=detail.attempts, logs=detail.log_lines, actions=actions, n_actions=n_actions,
+        is_forged=not detail.is_verified, attempts=tries_of(detail.attempts), logs=detail.log_lines, actions=actions, n_actions=n_actions,
         has_changes=has_changes, changes=change_lines(detail.delta, before) if detail.delta is not None and is_before_known else None,
         note=text.line(step.summary, 300) if step.kind == "node" and step.status != "failed" else "",
         premises=premise_lines(detail.premises),
@@ -123,10 +134,23 @@ def now_inspector(
         seq=run.node_seq, name=text.line(run.node, 100), node=text.line(run.node, 80), node_seq=run.node_seq, kind=_("node"),
         icon="node", chip=status.run_chip(run), began_at=run.node_at,
         seconds=times.seconds_between(run.node_at, times.now_of(run)) if is_moving else None,
-        is_moving=RunStatus(run.status) not in TERMINAL, facts=facts, attempts=attempts, actions=actions, n_actions=n_actions,
+        is_moving=RunStatus(run.status) not in TERMINAL, facts=facts, attempts=tries_of(attempts), actions=actions, n_actions=n_actions,
         note=progress_note(run) if is_moving else "",
         state=value_of(f"state:{run.head_seq}", state) if state is not None else None,
     )  # fmt: skip
+
+
+def tries_of(attempts: Sequence[Attempt]) -> list[Try]:
+    """Return the failed attempts, each compared with the one before it."""
+    found: list[Try] = []
+    for row in attempts:
+        said = row.message[:TRY_CHARACTERS]
+        before = found[-1].row if found else None
+        told = (row.message, row.error_code)
+        is_repeat = before is not None and (before.message, before.error_code) == told
+        line = plain("s", said) if before is None else word_lines(before.message[:TRY_CHARACTERS], said)[1]
+        found.append(Try(row, () if is_repeat else line.parts, is_repeat))
+    return found
 
 
 def value_of(source: str, value: Any) -> Value:

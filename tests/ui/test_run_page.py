@@ -1,5 +1,6 @@
 """The run page: vitals, notes, inspector, tabs, and the regions that htmx fetches."""
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -29,7 +30,7 @@ def test_the_head_answers_the_six_questions(see: See, version: AgentVersion) -> 
     assert vital(shown, "Waits for") == "nothing"
     assert vital(shown, "Progress") == "57 of 114"
     assert vital(shown, "Spent") == "118 steps"
-    assert vital(shown, "Age") == "10 min 10 m 00 s since it began"
+    assert re.fullmatch(r"10 min 10 m \d\d s since it began", vital(shown, "Age"))
     assert vital(shown, "Trouble") == "2 retries"
 
 
@@ -260,3 +261,18 @@ def test_times_are_told_in_the_persons_zone(see: See, ada: Client, version: Agen
     shown = see(f"/runs/{stories.a_crawl(version, n_pages=9).id}")
     assert attribute(one(shown, "#inspector header time"), "title").endswith("JST")
     assert "Asia/Tokyo" in words(one(shown, ".me"))
+
+
+def test_attempts_say_what_differs_from_the_one_before(see: See, version: AgentVersion) -> None:
+    b = RunBuilder(version)
+    tries = [
+        ("busy", "host a.example is busy"),
+        ("busy", "host a.example is busy"),
+        ("busy", "host b.example is busy"),
+    ]
+    seq = b.node("read", attempts=4, tries=tries)
+    shown = one(see(f"/runs/{b.save().id}/steps/{seq}"), "#inspector .tries")
+    first, second, third = shown.select("li")
+    assert "host a.example is busy" in words(first)
+    assert "the same again" in words(second)
+    assert [words(mark) for mark in third.select("mark")] == ["b"]
