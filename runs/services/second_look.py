@@ -1,5 +1,6 @@
 """The second look: whether what a person went by is still true, right before what they allowed happens."""
 
+from agentops.common.canonical import clean_json
 from agentops.common.types import JsonObject, JsonValue
 from runs.engine.premises import FAILED, LOOK, UNAVAILABLE, changed, told
 from runs.engine.tools import ToolCall
@@ -32,7 +33,7 @@ def second_look(lease: Lease, entry: Entry) -> Tried | None:
 def _look(lease: Lease, entry: Entry) -> Tried:
     """Look at the premises now; what takes longer to come back than a moment is not waited for here."""
     spec, action = get_tool(LOOK), entry.action
-    stated = [{key: it[key] for key in ("kind", "name", "params")} for it in action.request.premises]  # type: ignore[index, call-overload]  # objects, as ctx.approved_tool states them
+    stated = clean_json([{**it, "value": None} for it in action.request.premises if isinstance(it, dict)])
     call = ToolCall(lease.team_id, lease.run_id, action.seq, 0, "", spec.timeout_seconds)
     found = call_tool(spec, {"premises": stated}, call, attempts=0, confirm=lambda: None)
     if found.retry_seconds is not None:
