@@ -286,9 +286,8 @@ def _claim_lane(
         return [_claimed(worker_id, lane, row) for row in query(sql, given | {"limits": []})]
     with transaction():
         limits = [row[0] for row in query(_LOCK_LIMITS, given)]
-        rows = query(
-            _CLAIM_LANE, given | {"limits": limits}
-        )  # a statement of its own: it sees what others did meanwhile
+        # In a statement of its own: it sees what others did while this one waited for the lock.
+        rows = query(sql, given | {"limits": limits})
     return [_claimed(worker_id, lane, row) for row in rows]
 
 

@@ -30,7 +30,7 @@ def a_team(slug: str = "team-a") -> Team:
 def a_run(program: str, state: dict[str, Any], *, team: Team | None = None) -> Run:
     """Insert a queued run, as start_run does."""
     team = team or a_team()
-    version = AgentVersion.objects.get(team=team, program=program)
+    version = AgentVersion.objects.get(team=team, program=program, agent__slug=program)
     run_id, encoded = new_id(), encode(state)
     return Run.objects.create(
         id=run_id, root_id=run_id, team=team, agent_id=version.agent_id, agent_version=version, title=program,

@@ -4,5 +4,5 @@ from typing import TypeAlias
 
 JsonScalar: TypeAlias = str | int | float | bool | None
 # In full, without JsonScalar: where a tool is annotated with it, its module knows this one name alone.
-JsonValue: TypeAlias = "str | int | float | bool | None | list[JsonValue] | dict[str, JsonValue]"
+JsonValue: TypeAlias = "str | int | float | bool | list[JsonValue] | dict[str, JsonValue] | None"
 JsonObject: TypeAlias = dict[str, JsonValue]

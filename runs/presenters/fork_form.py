@@ -149,6 +149,7 @@ def effect_lines(behinds: Sequence[Behind]) -> list[EffectLine]:
 
 def posted(data: Mapping[str, str], seq: int) -> ForkForm:
     """Return the form as it was posted."""
+
     def typed(name: str) -> str:
         return data.get(name, "").strip()
 

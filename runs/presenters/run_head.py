@@ -8,9 +8,9 @@ from django.utils.translation import ngettext
 from runs.engine.states import RunStatus
 from runs.models import Attempt, Run
 from runs.presenters import text, times
+from runs.presenters.lanes import mode_chips
 from runs.presenters.notes import Note, is_over, left_unknown, notes_of
 from runs.presenters.run_list import Meter, meter_of, progress_note
-from runs.presenters.lanes import mode_chips
 from runs.presenters.status import Chip, health_chips, run_chip
 from runs.presenters.verbs import ENDINGS, VERBS, Verb, verbs_of
 from runs.presenters.waits import Wait, wait_of

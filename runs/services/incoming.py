@@ -39,4 +39,3 @@ def checked_payload(payload: Any, *, max_bytes: int) -> JsonValue:
             f"the payload has {size:,} bytes; at most {max_bytes:,} are taken. Send a reference instead."
         )
     return cleaned
-

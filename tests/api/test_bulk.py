@@ -26,8 +26,11 @@ def ada(world: World, api: Any) -> Client:
 
 @pytest.fixture
 def three(world: World) -> list[str]:
-    given = {"actor": actor(world.ada), "agent": "test-steps", "input": {"n": 1}}
-    return [str(start_run(**given, tags=["old"])[0].id) for _ in range(3)]
+    def started() -> str:
+        run, _ = start_run(actor=actor(world.ada), agent="test-steps", input={"n": 1}, tags=["old"])
+        return str(run.id)
+
+    return [started() for _ in range(3)]
 
 
 def test_a_job_is_previewed_started_followed_and_read(ada: Client, three: list[str]) -> None:

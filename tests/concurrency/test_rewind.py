@@ -1,6 +1,8 @@
 """A rewind and a worker never both take a run; the controls show what happens when they do."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from typing import Any
 from uuid import UUID
 
@@ -95,9 +97,10 @@ def test_a_rewind_races_a_worker_round_after_round_and_every_mail_goes_once(slee
     worker_id, taken = a_worker(), 0
     for _ in range(12):
         make_due(sleeper)
+        turns = count()
 
-        def go(n: int = iter(range(6)).__next__) -> bool:  # type: ignore[assignment]  # a counter that threads share
-            if n():
+        def go(turns: Iterator[int] = turns) -> bool:
+            if next(turns):
                 one_slice(worker_id)
                 return False
             try:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agentops.common.types import JsonObject
 from runs.checkpoints.diff import diff
 from runs.checkpoints.patch import MAX_OPERATIONS, PatchError, apply_patch
 from tests.property.values import KEYS, json_values, states
@@ -129,7 +130,7 @@ def test_examples(document: Any, patch: list[Any], after: Any) -> None:
     ],
 )
 def test_what_does_not_fit_is_refused_with_its_place(operation: Any) -> None:
-    document = {"foo": "bar", "list": [1], "obj": {}, "yes": True}
+    document: JsonObject = {"foo": "bar", "list": [1], "obj": {}, "yes": True}
     with pytest.raises(PatchError) as refused:
         apply_patch(document, [{"op": "test", "path": "/foo", "value": "bar"}, operation])
     assert refused.value.index == 1

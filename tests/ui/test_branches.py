@@ -33,9 +33,11 @@ def mailing(team: Team) -> Run:
 def fields(page: Any) -> dict[str, str]:
     """Return what a browser would send of the form, without the buttons."""
     form = one(page, "form.way")
-    found = {tag["name"]: tag.get("value", "") for tag in form.select("input[type=hidden], input.input")}
-    found |= {tag["name"]: tag["value"] for tag in form.select("input[type=radio][checked]")}
-    return found | {tag["name"]: tag.text.removeprefix("\n") for tag in form.select("textarea")}
+    found = {
+        str(tag["name"]): str(tag.get("value", "")) for tag in form.select("input[type=hidden], input.input")
+    }
+    found |= {str(tag["name"]): str(tag["value"]) for tag in form.select("input[type=radio][checked]")}
+    return found | {str(tag["name"]): tag.text.removeprefix("\n") for tag in form.select("textarea")}
 
 
 def test_the_form_lists_what_would_happen_again_in_every_mode(see: See, mailing: Run) -> None:

@@ -8,6 +8,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from runs.models import AgentVersion, Run
+from runs.selectors.console import overview
 from tests.ui import stories
 from tests.ui.builders import RunBuilder
 
@@ -66,3 +67,21 @@ def test_a_page_of_ten_thousand_steps_stays_small(ada: Client, version: AgentVer
     assert (
         len(ada.get(f"/runs/{run.id}/tree/inside?parent=0&first=1&last=9999&level=2").content) <= PAGE_BYTES
     )
+
+
+@pytest.mark.parametrize("n_names", [1, 97])
+def test_a_run_that_is_summed_up_takes_no_more_queries(
+    ada: Client, version: AgentVersion, monkeypatch: pytest.MonkeyPatch, n_names: int
+) -> None:
+    monkeypatch.setattr(overview, "KEPT_STEPS", 1 << 40)
+    short = queries(ada, f"/runs/{stories.a_long_run(version, 100, n_names=n_names).id}")
+    monkeypatch.setattr(overview, "KEPT_STEPS", 64)
+    assert queries(ada, f"/runs/{stories.a_long_run(version, 3000, n_names=n_names).id}") <= short
+
+
+def test_pages_about_states_and_words_take_few_queries(ada: Client, version: AgentVersion) -> None:
+    run = stories.a_long_run(version, 2000, n_names=97)
+    for address, at_most in {
+        "diff/1..1999": 20, "state?at=/done": 26, "find?q=asyncio": 22, "raw": 22, "raw?after=1000": 22,
+    }.items():  # fmt: skip
+        assert queries(ada, f"/runs/{run.id}/{address}") <= at_most, address

@@ -16,6 +16,7 @@ from django.apps import apps
 
 from agentops.common import errors as common_errors
 from agentops.common.conf import Conf
+from agentops.common.types import JsonObject
 from runs.engine import errors as engine_errors
 from runs.engine.program import Program
 from runs.engine.states import MOVES, RunStatus
@@ -292,10 +293,10 @@ def test_the_agent_of_the_guide_ends_with_a_reason_where_there_are_no_books(
 
 def test_the_agent_of_the_guide_to_waiting_asks_waits_and_ends(module_of: Any) -> None:
     order: type[Program] = module_of("docs/how-to/wait-for-things.md").Order
-    invoice = {"invoice": "A-1", "amount": 7}
+    invoice: JsonObject = {"invoice": "A-1", "amount": 7}
 
     def ended(*deliveries: Any) -> Any:
-        return run_program(order, dict(invoice), InMemoryShell(deliveries=list(deliveries))).output
+        return run_program(order, {**invoice}, InMemoryShell(deliveries=list(deliveries))).output
 
     yes = {"type": "edit", "args": {"amount": 6}, "by": "Ada", "message": ""}
     assert ended(yes, {"kind": "event", "at": "today"}) == {"paid": True, "at": "today"}

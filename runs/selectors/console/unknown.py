@@ -24,7 +24,10 @@ def unknown_for(actor: Actor, run: Run) -> UnknownStep | None:
     """Return the write that the run waits for a person to tell about, or to allow; None when it does not."""
     waiting_on: dict[str, Any] = run.waiting_on or {}
     seq = waiting_on.get("seq")
-    is_asked = run.status == RunStatus.AWAITING_APPROVAL and waiting_on.get("kind") in ("unknown", "permission")
+    is_asked = run.status == RunStatus.AWAITING_APPROVAL and waiting_on.get("kind") in (
+        "unknown",
+        "permission",
+    )
     return unknown_at(actor, run, seq) if is_asked and isinstance(seq, int) else None
 
 
