@@ -34,8 +34,10 @@ INSTALLED_APPS = [
     "allauth.account",
     "agentops.apps.AgentOpsConfig",
     "agentops.accounts",
+    "agentops.audit",
     "agentops.demo",
     "runs",
+    "approvals",
 ]
 
 MIDDLEWARE = [

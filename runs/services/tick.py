@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from agentops.accounts.models import Team
+from agentops.audit.services.seal_entries import seal_entries
 from agentops.common.ids import new_id
 from runs.journal.fence import execute
 from runs.leases import this_host
@@ -56,6 +57,7 @@ class Clock:
         sweep.requeue_orphans()
         fire_schedules()
         work_on_bulk()
+        seal_entries()
         sweep.reissue_tickets()
         self._register_programs()
         if self.n_ticks % SLOW_JOBS_EVERY == 0:

@@ -1,0 +1,1 @@
+"""Who did what, when: entries that are only ever added, each sealed onto the one before it."""

@@ -1,0 +1,1 @@
+"""Writes of the audit, one verb a file."""

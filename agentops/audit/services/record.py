@@ -1,0 +1,80 @@
+"""Write into the audit what is being done."""
+
+from typing import Protocol
+from uuid import UUID
+
+from agentops.audit.chain import NO_TEAM
+from agentops.audit.models import Entry
+from agentops.common.canonical import clean_json
+from agentops.common.transactions import transaction_required
+from agentops.common.types import JsonValue
+
+MAX_ACTOR_CHARACTERS = 200
+MAX_SUBJECT_CHARACTERS = 200
+MAX_TEXT_CHARACTERS = 2000
+
+
+class Acting(Protocol):
+    """Who does it: an Actor is one."""
+
+    @property
+    def team_id(self) -> UUID: ...
+    @property
+    def user_id(self) -> int | None: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def token_id(self) -> UUID | None: ...
+
+
+@transaction_required
+def record(*, actor: Acting, action: str, subject: str, detail: JsonValue = None) -> None:
+    """Add an entry in the transaction that does what it tells of: both happen, or neither.
+
+    No lock is taken, so that the place of the call in a transaction does not matter.
+
+    Args:
+        actor: who does it, in which team.
+        action: what, as `kind.verb`: `run.kill`, `token.create`.
+        subject: to what, as `kind:id`.
+        detail: an object of particulars, as plain JSON; never a secret. Long texts in it are cut.
+    """
+    _add(actor.team_id, actor.name, action, subject, detail, user_id=actor.user_id, token_id=actor.token_id)
+
+
+@transaction_required
+def record_of_product(
+    *, team_id: UUID | None, by: str, action: str, subject: str, detail: JsonValue = None
+) -> None:
+    """Add an entry for what nobody with an account did: the clock, a stranger at the door (see record)."""
+    _add(team_id or NO_TEAM, by, action, subject, detail)
+
+
+def _add(
+    chain_id: UUID,
+    by: str,
+    action: str,
+    subject: str,
+    detail: JsonValue,
+    *,
+    user_id: int | None = None,
+    token_id: UUID | None = None,
+) -> None:
+    kind, _, subject_id = str(clean_json(subject)).partition(":")
+    Entry.objects.create(
+        chain_id=chain_id, actor=str(clean_json(by))[:MAX_ACTOR_CHARACTERS], user_id=user_id, token_id=token_id,
+        action=action, subject_kind=kind, subject_id=subject_id[:MAX_SUBJECT_CHARACTERS],
+        detail=_cut(clean_json(detail)) or {},
+    )  # fmt: skip
+
+
+def _cut(value: JsonValue) -> JsonValue:
+    match value:
+        case str():
+            return value if len(value) <= MAX_TEXT_CHARACTERS else value[:MAX_TEXT_CHARACTERS] + "…"
+        case dict():
+            return {key: _cut(item) for key, item in value.items()}
+        case list():
+            return [_cut(item) for item in value]
+        case _:
+            return value
