@@ -1,5 +1,6 @@
 """What an agent's author imports: `from runs.program import Program, node, Goto, Finish, …`."""
 
+from runs.engine import ladder as heal
 from runs.engine.commands import Fail, Finish, Goto, Sleep
 from runs.engine.context import Call, Context
 from runs.engine.errors import (
@@ -21,5 +22,5 @@ from runs.tools.registry import tool
 __all__ = [
     "ActionFailedError", "Call", "Context", "Effect", "Fail", "Finish", "Goto", "PremiseFailedError", "Program", "RejectedError",
     "RetryPolicy", "Sleep", "ToolCall", "ToolError", "WaitTimeoutError", "child", "entry_point", "event", "file_sha256",
-    "http_etag", "json_path_equals", "node", "premise", "signal", "thaw", "tool",
+    "heal", "http_etag", "json_path_equals", "node", "premise", "signal", "thaw", "tool",
 ]  # fmt: skip

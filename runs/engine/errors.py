@@ -2,11 +2,15 @@
 
 EngineError
 ├── ProgramError            a program that cannot be loaded: no start node, a doubled name
+│   └── RecoveryError       a recovery policy that makes no sense, at `pointer`
 ├── UpdateError             a declared update that does not fit the state
 ├── CommandError            a node returned what is not a command, or named a node that is not there
 ├── NondeterminismError     a node ran again and asked for another action than the journal holds
 ├── TooManyActionsError     more actions in one node than allowed
 ├── StateSchemaError        the state after a node does not fit the program's schema
+├── OutputSchemaError       what a run would put out does not fit the program's schema
+├── GivenUpError            a person was asked whether to try again, and said no
+├── WorkspaceError          the run's folder holds what cannot be kept, or more than allowed
 ├── ToolError               raised by a tool: says whether trying again may help, and when
 └── ActionFailedError       raised to the node when an action has failed for good; it may be caught
 """
@@ -23,6 +27,16 @@ class EngineError(Exception):
 
 class ProgramError(EngineError):
     code = "program_invalid"
+
+
+class RecoveryError(ProgramError):
+    """A recovery policy that makes no sense at `pointer`, an RFC 6901 pointer into its JSON."""
+
+    code = "recovery_invalid"
+
+    def __init__(self, pointer: str, reason: str) -> None:
+        super().__init__(f"its recovery policy, at {pointer or 'its top level'}: {reason}")
+        self.pointer, self.reason = pointer, reason
 
 
 class UpdateError(EngineError):
@@ -70,6 +84,32 @@ class StateSchemaError(EngineError):
     retryable = True
 
 
+class WorkspaceError(EngineError):
+    """What a node leaves in its workspace cannot be kept; counts as a failed attempt. `path` is empty for the whole."""
+
+    code = "workspace_refused"
+    retryable = True
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(
+            f"the file {path!r} of the workspace {reason}" if path else f"the workspace {reason}"
+        )
+        self.path = path
+
+
+class OutputSchemaError(EngineError):
+    """What a run would put out does not fit `Program.output_schema`; counts as a failed attempt of its last node."""
+
+    code = "output_schema"
+    retryable = True
+
+
+class GivenUpError(EngineError):
+    """A person was asked whether a node should be tried again, and said no, or nobody answered."""
+
+    code = "given_up"
+
+
 class ToolError(EngineError):
     """What a tool raises; `retry_after_seconds` is what the other side asked for.
 
@@ -98,10 +138,11 @@ class ToolError(EngineError):
 class ActionFailedError(EngineError):
     """An action failed after all its attempts; a node may catch it and go another way.
 
-    Not retryable by the node: the action's own policy has had its say.
+    Not retryable by the node: the action's own policy has had its say. `request_hash` says which request it was.
     """
 
     code = "action_failed"
+    request_hash: bytes = b""
 
     def __init__(self, name: str, error_code: str, message: str, attempts: int) -> None:
         super().__init__(f"{name} failed after {attempts} attempt{'s' * (attempts != 1)}: {message}")

@@ -1,14 +1,16 @@
 """Programs: named nodes that a run walks through."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar, overload
 
 from agentops.common.types import JsonObject
 from runs.engine.commands import Command
 from runs.engine.context import Context
-from runs.engine.errors import CommandError, ProgramError
+from runs.engine.errors import CommandError, ProgramError, RecoveryError
+from runs.engine.recovery import Policy, Rule
+from runs.engine.recovery_form import policy_from
 from runs.engine.retry import RetryPolicy
 
 NodeFunction = Callable[[Any, Context, Any], Command]
@@ -52,8 +54,9 @@ class Program:
     """The code of an agent: subclass it, name it, and give it nodes.
 
     `version` is declared by hand: runs are pinned to it (PROTOCOL 26). `input_schema` is a JSON Schema of an
-    object; the input is the first state. `state_schema`, when given, is checked at each commit: a state that does not
-    fit is a failed attempt of the node.
+    object; the input is the first state. `state_schema`, when given, is checked at each commit, `output_schema` at the
+    end: what does not fit is a failed attempt of the node. `recovery` are the rules for a node that has failed for good:
+    what is tried, and in which order.
     """
 
     name: ClassVar[str] = ""
@@ -62,6 +65,8 @@ class Program:
     description: ClassVar[str] = ""
     input_schema: ClassVar[JsonObject] = {"type": "object"}
     state_schema: ClassVar[JsonObject | None] = None
+    output_schema: ClassVar[JsonObject | None] = None
+    recovery: ClassVar[Sequence[Rule]] = ()
     nodes: ClassVar[dict[str, Node]] = {}
     start_node: ClassVar[str] = ""
 
@@ -72,6 +77,15 @@ class Program:
         if problem := _problem(cls, starts):
             raise ProgramError(f"program {cls.name or cls.__qualname__!r} {problem}")
         cls.start_node = starts[0]
+        try:
+            policy_from(cls.recovery_policy(), cls.nodes)
+        except RecoveryError as error:
+            raise RecoveryError(error.pointer, f"{error.reason} (program {cls.name!r})") from error
+
+    @classmethod
+    def recovery_policy(cls) -> JsonObject:
+        """Return the recovery policy as JSON, as it is stored with the agent's version; `{}` for none."""
+        return Policy(tuple(cls.recovery)).as_json() if cls.recovery else {}
 
     def title_of(self, state: Any) -> str:
         """Return what people call this run; override to say more than the agent's name."""

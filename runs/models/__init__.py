@@ -3,6 +3,7 @@
 from runs.models.agent import Agent, AgentVersion
 from runs.models.branch import Branch, Reuse
 from runs.models.bulk_job import BulkJob, BulkResult
+from runs.models.cached_read import CachedRead
 from runs.models.callback import Callback, CallbackAttempt, CallbackSecret
 from runs.models.limit import Limit
 from runs.models.run import Run
@@ -15,7 +16,36 @@ from runs.models.wait import Event, Signal, Wait
 from runs.models.worker import ClockBeat, Worker
 
 __all__ = [
-    "Agent", "AgentVersion", "Attempt", "Batch", "Blob", "Branch", "BulkJob", "BulkResult", "Callback", "CallbackAttempt",
-    "CallbackSecret", "Checkpoint", "ClockBeat", "Event", "Fanout", "Intent", "Limit", "LogLine", "Outcome", "Reuse", "Run", "SavedView",
-    "Schedule", "ScheduleFire", "Signal", "Source", "Step", "Trigger", "TriggerStart", "Wait", "Worker",
+    "Agent",
+    "AgentVersion",
+    "Attempt",
+    "Batch",
+    "Blob",
+    "Branch",
+    "BulkJob",
+    "BulkResult",
+    "CachedRead",
+    "Callback",
+    "CallbackAttempt",
+    "CallbackSecret",
+    "Checkpoint",
+    "ClockBeat",
+    "Event",
+    "Fanout",
+    "Intent",
+    "Limit",
+    "LogLine",
+    "Outcome",
+    "Reuse",
+    "Run",
+    "SavedView",
+    "Schedule",
+    "ScheduleFire",
+    "Signal",
+    "Source",
+    "Step",
+    "Trigger",
+    "TriggerStart",
+    "Wait",
+    "Worker",
 ]  # fmt: skip

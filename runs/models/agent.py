@@ -35,7 +35,8 @@ class Agent(models.Model):
 class AgentVersion(models.Model):
     """An immutable version of an agent; a run pins one.
 
-    `program` and `program_version` identify the code (PROTOCOL 26); `source_hash` is information.
+    `program` and `program_version` identify the code (PROTOCOL 26); `source_hash` is information. `recovery` is the recovery
+    policy (runs.engine.recovery_form), `{}` for none.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -46,6 +47,7 @@ class AgentVersion(models.Model):
     program_version = models.CharField(max_length=50)
     source_hash = models.CharField(max_length=64)
     input_schema = models.JSONField(default=dict)
+    recovery = models.JSONField(default=dict, db_default={})
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     published_at = models.DateTimeField(null=True)
 

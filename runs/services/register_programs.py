@@ -34,5 +34,5 @@ def _add_version(agent: Agent, program: type[Program]) -> None:
     AgentVersion.objects.create(
         team_id=agent.team_id, agent=agent, number=last + 1, program=program.name,
         program_version=program.version, source_hash=source_hash(program), input_schema=program.input_schema,
-        published_at=Now(),
+        recovery=program.recovery_policy(), published_at=Now(),
     )  # fmt: skip
