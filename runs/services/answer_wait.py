@@ -1,26 +1,13 @@
 """Answer what a run asks a person: the one door through which decisions reach a run (the person port)."""
 
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
-from django.db.models.functions import Now
-
 from agentops.accounts.roles import Actor, Scope
-from agentops.common.canonical import clean_json
-from agentops.common.conf import conf
-from agentops.common.errors import ConflictError, IllegalMoveError
-from agentops.common.transactions import transaction
-from agentops.common.types import JsonObject
-from runs.engine.states import RunStatus, legal_moves
-from runs.json_schema import check
-from runs.models import Run, Wait
+from runs.desk import Answer, the_desk
+from runs.models import Run
 from runs.selectors.runs import run_for
-from runs.services.checks import misfit
-from runs.services.incoming import checked_payload
-from runs.services.settle_waits import settle_waits
-
-ReplyType = Literal["approve", "edit", "reject", "respond"]
-MAX_MESSAGE_CHARACTERS = 4000
+from runs.services.close_question import ReplyType, close_question
 
 
 def answer_wait(
@@ -33,78 +20,20 @@ def answer_wait(
     answer: Any = None,
     message: str = "",
 ) -> Run:
-    """Record a person's answer to the step `seq` and wake the run.
+    """Record a person's answer to the step `seq` and wake the run; the desk, where there is one, has its say first.
 
     A request to approve takes `approve`, `edit` (with the `args` to use instead) and `reject`; a question takes `respond`
     (with the `answer`) and `reject`.
 
     Raises: NotFoundError; NotAllowedError; InvalidInputError when the answer does not fit what was asked;
         ConflictError naming who answered before; IllegalMoveError when the step asks nobody.
-    Locks: the run row, then the wait. Transaction: opens one, then that of settle_waits.
+    Locks: those of close_question. Transaction: that of close_question, or the desk's.
     """
     actor.require(Scope.REVIEW)
-    run_for(actor, run_id)
-    with transaction():
-        run = Run.objects.select_for_update(no_key=True).defer("input", "output").get(pk=run_id)
-        wait = _open_wait(run, seq)
-        document = _document(wait, reply, args, answer, message)
-        Wait.objects.filter(run_id=run_id, seq=seq, n=wait.n, closed_at__isnull=True).update(
-            closed_at=Now(), closed_as="person", closed_by=actor.name[:200], reply=document
+    run = run_for(actor, run_id)
+    if not the_desk().take(Answer(actor, run_id, seq, reply, args, answer, message)):
+        close_question(
+            run_id=run_id, seq=seq, by=actor.name, reply=reply, args=args, answer=answer, message=message
         )
-    settle_waits([run_id])
     run.refresh_from_db(fields=["status"])
     return run
-
-
-def _open_wait(run: Run, seq: int) -> Wait:
-    wait = Wait.objects.filter(run_id=run.pk, seq=seq, kind="person").first()
-    if wait is None:
-        raise IllegalMoveError(
-            f"step {seq} asks nobody", run_status=run.status, legal=legal_moves(RunStatus(run.status))
-        )
-    if wait.closed_as == "person":
-        raise ConflictError(
-            f"{wait.closed_by} has answered this already: {(wait.reply or {}).get('type')}",
-            answered_by=wait.closed_by, answered_at=wait.closed_at.isoformat() if wait.closed_at else None,
-        )  # fmt: skip
-    if wait.closed_at is not None or run.ended_at is not None:
-        raise IllegalMoveError(
-            f"step {seq} waits for nobody any more: the wait ended as {wait.closed_as or run.status}",
-            run_status=run.status, legal=legal_moves(RunStatus(run.status)),
-        )  # fmt: skip
-    return wait
-
-
-def _document(wait: Wait, reply: ReplyType, args: Any, answer: Any, message: str) -> JsonObject:
-    """Return the reply as it reaches the agent.
-
-    Raises: InvalidInputError
-    """
-    question: dict[str, Any] = wait.details or {}
-    fitting = ("respond", "reject") if question["type"] == "ask" else ("approve", "edit", "reject")
-    if reply not in fitting:
-        raise misfit("/type", f"this step takes {', '.join(fitting)}, not {reply!r}")
-    document: JsonObject = {"type": reply, "message": str(clean_json(message))[:MAX_MESSAGE_CHARACTERS]}
-    if reply == "edit":
-        document["args"] = _checked_args(args)
-    if reply == "respond":
-        document["answer"] = _checked_answer(question, answer)
-    return document
-
-
-def _checked_args(args: Any) -> JsonObject:
-    found = checked_payload(args, max_bytes=conf().input_max_bytes)
-    if not isinstance(found, dict):
-        raise misfit("/args", "must be an object: the arguments to use instead")
-    return found
-
-
-def _checked_answer(question: dict[str, Any], answer: Any) -> Any:
-    found = checked_payload(answer, max_bytes=conf().input_max_bytes)
-    if question.get("schema"):
-        check(found, question["schema"], what="the answer")
-    elif question.get("choices") and found not in question["choices"]:
-        raise misfit("/answer", f"must be one of {', '.join(question['choices'])}")
-    elif not question.get("choices") and not (isinstance(found, str) and found.strip()):
-        raise misfit("/answer", "must be text, and not empty")
-    return found

@@ -5,6 +5,8 @@ from uuid import UUID
 from django.db.models import F
 
 from agentops.accounts.roles import Actor, Scope
+from agentops.audit.services.record import record
+from agentops.common.transactions import transaction
 from runs.models import Trigger
 from runs.selectors.sources import trigger_for
 
@@ -12,11 +14,14 @@ from runs.selectors.sources import trigger_for
 def pause_trigger(*, actor: Actor, trigger_id: UUID, is_paused: bool) -> Trigger:
     """Return the trigger, paused or not; events that come while it is paused start nothing.
 
-    Raises: NotAllowedError, NotFoundError. Transaction: none; one statement.
+    Raises: NotAllowedError, NotFoundError. Transaction: opens one.
     """
     actor.require(Scope.RUN)
     trigger_for(actor, trigger_id)
-    Trigger.objects.filter(pk=trigger_id).update(is_paused=is_paused, version=F("version") + 1)
+    with transaction():
+        Trigger.objects.filter(pk=trigger_id).update(is_paused=is_paused, version=F("version") + 1)
+        told = {"is_paused": is_paused}
+        record(actor=actor, action="trigger.update", subject=f"trigger:{trigger_id}", detail={**told})
     return trigger_for(actor, trigger_id)
 
 
@@ -27,4 +32,6 @@ def delete_trigger(*, actor: Actor, trigger_id: UUID) -> None:
     """
     actor.require(Scope.RUN)
     trigger_for(actor, trigger_id)
-    Trigger.objects.filter(pk=trigger_id).delete()
+    with transaction():
+        Trigger.objects.filter(pk=trigger_id).delete()
+        record(actor=actor, action="trigger.delete", subject=f"trigger:{trigger_id}")

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from agentops.accounts.roles import Actor, Scope
+from agentops.audit.services.record import record
 from agentops.common.canonical import clean_json
 from agentops.common.errors import IllegalMoveError
 from agentops.common.transactions import after_commit, transaction
@@ -45,6 +46,9 @@ def apply(
     }  # fmt: skip
     with transaction():
         moved = execute(sql, params)
+        if moved is not None:
+            told = {"reason": params["reason"]}
+            record(actor=actor, action=f"run.{move.value}", subject=f"run:{run_id}", detail=told)
         after_commit(lambda: broadcasts.hint(actor.team_id, run_id))
     run = run_for(actor, run_id)
     if run.ended_at is not None and (run.parent_id is not None or run.is_parent):

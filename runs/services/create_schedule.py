@@ -3,8 +3,10 @@
 from dataclasses import asdict
 
 from agentops.accounts.roles import Actor, Scope
+from agentops.audit.services.record import record
 from agentops.common.canonical import digest
 from agentops.common.errors import IdempotencyConflictError
+from agentops.common.transactions import transaction
 from runs.models import Schedule
 from runs.selectors.schedules import schedule_for
 from runs.services.checks import MAX_KEY_CHARACTERS, check_text, cleaned
@@ -36,11 +38,16 @@ def create_schedule(
         request_hash=_hash(agent, spec), **columns,
     )  # fmt: skip
     if idempotency_key is None:
-        row.save(force_insert=True)
+        with transaction():
+            row.save(force_insert=True)
+            _tell(actor, row)
         return schedule_for(actor, row.id), True
     check_text("/idempotency_key", idempotency_key, MAX_KEY_CHARACTERS)
-    Schedule.objects.bulk_create([row], ignore_conflicts=True)
-    stored = Schedule.objects.get(team_id=actor.team_id, idempotency_key=idempotency_key)
+    with transaction():
+        Schedule.objects.bulk_create([row], ignore_conflicts=True)
+        stored = Schedule.objects.get(team_id=actor.team_id, idempotency_key=idempotency_key)
+        if stored.id == row.id:
+            _tell(actor, row)
     if bytes(stored.request_hash or b"") != row.request_hash:
         raise IdempotencyConflictError(
             f"the idempotency key {idempotency_key!r} already made schedule {stored.id} with another request; "
@@ -48,6 +55,11 @@ def create_schedule(
             schedule_id=str(stored.id),
         )
     return schedule_for(actor, stored.id), stored.id == row.id
+
+
+def _tell(actor: Actor, schedule: Schedule) -> None:
+    told = {"title": schedule.title, "cron": schedule.cron, "time_zone": schedule.time_zone}
+    record(actor=actor, action="schedule.create", subject=f"schedule:{schedule.id}", detail={**told})
 
 
 def _hash(agent: str, spec: ScheduleSpec) -> bytes:

@@ -7,9 +7,11 @@ from typing import Any
 from django.db.models.functions import Now
 
 from agentops.accounts.roles import Actor, Scope
+from agentops.audit.services.record import record
 from agentops.common.errors import ConflictError
 from agentops.common.sealing import seal, unseal
 from agentops.common.standard_webhooks import key_of_text, secret_text
+from agentops.common.transactions import transaction
 from agentops.common.types import JsonObject
 from runs.engine.sources import SourceKind
 from runs.models import Source
@@ -50,9 +52,11 @@ def create_source(
     source = Source(team_id=actor.team_id, slug=slug, kind=kind, settings=told, created_by=actor.name[:200])
     source.look_at = None if found.is_called else Now()
     text = put_secret(source, secret)
-    [stored] = Source.objects.bulk_create([source], ignore_conflicts=True)
-    if not Source.objects.filter(pk=stored.pk).exists():
-        raise ConflictError(f"the name {slug!r} is taken; choose another", slug=slug)
+    with transaction():
+        [stored] = Source.objects.bulk_create([source], ignore_conflicts=True)
+        if not Source.objects.filter(pk=stored.pk).exists():
+            raise ConflictError(f"the name {slug!r} is taken; choose another", slug=slug)
+        record(actor=actor, action="source.create", subject=f"source:{slug}", detail={"kind": kind})
     return source_for(actor, slug), text
 
 

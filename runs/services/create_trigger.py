@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from agentops.accounts.roles import Actor, Scope
+from agentops.audit.services.record import record
+from agentops.common.transactions import transaction
 from agentops.common.types import JsonValue
 from runs.engine.sources import bad_pointers
 from runs.models import Trigger
@@ -48,11 +50,16 @@ def create_trigger(*, actor: Actor, **said: Any) -> Trigger:
     spec = TriggerSpec(**said)
     template, match = checked_trigger(spec)
     chosen = version_for(actor, spec.agent, spec.version)
-    return Trigger.objects.create(
+    trigger = Trigger(
         team_id=actor.team_id, agent=chosen.agent, agent_version=chosen if spec.version is not None else None,
         event_name=checked_text("/event_name", spec.event_name), key=spec.key, match=match, input_template=template,
         priority=spec.priority, created_by=actor.name[:200],
     )  # fmt: skip
+    told = {"agent": spec.agent, "event_name": spec.event_name}
+    with transaction():
+        trigger.save(force_insert=True)
+        record(actor=actor, action="trigger.create", subject=f"trigger:{trigger.pk}", detail={**told})
+    return trigger
 
 
 def checked_trigger(spec: TriggerSpec) -> tuple[JsonValue, JsonValue]:

@@ -3,6 +3,8 @@
 from uuid import UUID
 
 from agentops.accounts.roles import Actor, Scope
+from agentops.audit.services.record import record
+from agentops.common.transactions import transaction
 from runs.models import Schedule
 from runs.selectors.schedules import schedule_for
 from runs.services.update_schedule import changed
@@ -17,6 +19,9 @@ def delete_schedule(*, actor: Actor, schedule_id: UUID, version: int | None = No
     actor.require(Scope.RUN)
     schedule = schedule_for(actor, schedule_id)
     found = Schedule.objects.filter(pk=schedule_id)
-    n_deleted = found.filter(version=schedule.version if version is None else version).delete()[0]
-    if not n_deleted:
-        raise changed(schedule_for(actor, schedule_id))
+    with transaction():
+        n_deleted = found.filter(version=schedule.version if version is None else version).delete()[0]
+        if not n_deleted:
+            raise changed(schedule_for(actor, schedule_id))
+        told = {"title": schedule.title}
+        record(actor=actor, action="schedule.delete", subject=f"schedule:{schedule_id}", detail={**told})

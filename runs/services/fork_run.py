@@ -7,15 +7,18 @@ from uuid import UUID
 from django.db import IntegrityError as DuplicateError
 
 from agentops.accounts.roles import Actor, Scope
+from agentops.audit.services.record import record
 from agentops.common.canonical import clean_json, digest
 from agentops.common.conf import conf
 from agentops.common.errors import IdempotencyConflictError, InvalidInputError, TooLargeError
 from agentops.common.ids import new_id
 from agentops.common.transactions import after_commit, transaction
+from agentops.common.types import JsonObject
 from runs import broadcasts, dispatch
 from runs.checkpoints.codec import Encoded, encode_capped
+from runs.checkpoints.files import NO_CHANGE, first_files
 from runs.checkpoints.reuses import seal_of
-from runs.checkpoints.store import SNAPSHOT, fork_genesis
+from runs.checkpoints.store import FILES, SNAPSHOT, fork_genesis
 from runs.engine.reuse import Mode
 from runs.models import Branch, Checkpoint, Run, Step
 from runs.selectors.effects import WRITES
@@ -61,6 +64,8 @@ def fork_run(
     try:
         with transaction():
             _store(actor, plan, run, request)
+            told: JsonObject = {"parent": str(run_id), "mode": plan.mode.value, "reason": request.reason}
+            record(actor=actor, action="run.fork", subject=f"run:{run.pk}", detail=told)
     except DuplicateError:
         earlier = _earlier(actor, idempotency_key, request_hash)
         if earlier is None:
@@ -90,13 +95,17 @@ def _store(actor: Actor, plan: ForkPlan, run: Run, request: ForkRequest) -> None
     what = "the state of the fork"
     snapshot = written(run.team_id, plan.state, what)
     given = Encoded(run.input_codec, bytes(run.input), 0)
-    run.head_hash = fork_genesis(run.team_id, run.pk, given, snapshot, plan.checkpoint_hash)
+    files = first_files(run.team_id, run.pk, plan.files)
+    tip = files[1] if files else NO_CHANGE
+    run.head_hash = fork_genesis(run.team_id, run.pk, given, snapshot, plan.checkpoint_hash, files=tip)
     run.n_steps = len(plan.kept)
     run.save(force_insert=True)
+    first: dict[str, Any] = {"run": run, "seq": 0, "team_id": run.team_id, "branch": run.branch,
+        "parent_seq": plan.point.checkpoint_seq, "key_id": conf().integrity_key_id}  # fmt: skip
+    if files:
+        Checkpoint.objects.create(kind=FILES, codec=files[0].codec, body=files[0].body, hash=tip, **first)
     Checkpoint.objects.create(
-        run=run, seq=0, kind=SNAPSHOT, team_id=run.team_id, parent_seq=plan.point.checkpoint_seq, branch=run.branch,
-        codec=snapshot.codec, body=snapshot.body, key_id=conf().integrity_key_id, hash=run.head_hash,
-        tip_hash=plan.checkpoint_hash,
+        kind=SNAPSHOT, codec=snapshot.codec, body=snapshot.body, hash=run.head_hash, tip_hash=plan.checkpoint_hash, **first
     )  # fmt: skip
     place = Place(run.team_id, run.pk, run.branch)
     keep_in_journal(place, plan.kept, edited, node_seq=FIRST_SEQ)
@@ -127,6 +136,7 @@ def _built(actor: Actor, plan: ForkPlan, request: ForkRequest, request_hash: byt
         tags=parent.tags,
         queue=plan.version.agent.queue,
         priority=parent.priority,
+        concurrency_key=parent.concurrency_key,
         node=plan.point.node,
         node_seq=FIRST_SEQ,
         effect_mode=plan.mode.value,

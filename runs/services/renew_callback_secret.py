@@ -6,6 +6,7 @@ from django.db.models.functions import Now
 
 from agentops.accounts.models import Team
 from agentops.accounts.roles import Actor, Scope
+from agentops.audit.services.record import record
 from agentops.common.standard_webhooks import secret_text
 from agentops.common.transactions import transaction
 from runs.models import CallbackSecret
@@ -29,4 +30,5 @@ def renew_callback_secret(*, actor: Actor) -> tuple[CallbackSecret, str]:
         current.update(expires_at=Now() + OVERLAP)
         secret = new_secret(actor.team_id, actor.name)
         secret.save(force_insert=True)
+        record(actor=actor, action="callback_secret.renew", subject=f"team:{actor.team_id}")
     return secret, secret_text(key_of(secret))

@@ -1,38 +1,22 @@
 """Answer what a person is asked about a write: whether it happened (PROTOCOL 10), or whether it may be made (15)."""
 
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
-from django.db.models.functions import Now
-
 from agentops.accounts.roles import Actor, Scope
-from agentops.common.canonical import clean_json
-from agentops.common.conf import conf
-from agentops.common.errors import ConflictError, IllegalMoveError, InvalidInputError
-from agentops.common.ids import new_token
-from agentops.common.transactions import after_commit, transaction
-from agentops.common.types import JsonValue
-from runs import broadcasts, dispatch
-from runs.checkpoints.blobs import put, shelved
-from runs.checkpoints.chain import outcome_mac
-from runs.checkpoints.codec import encode_capped
-from runs.engine.states import Move, RunStatus, legal_moves, target
-from runs.json_schema import check
-from runs.models import Intent, Outcome, Run, Step
+from agentops.common.errors import ConflictError
+from runs import desk
+from runs.models import Run
 from runs.selectors.runs import run_for
-from runs.selectors.tools import output_schema_of
+from runs.services.settle_step import Answer, check_answer, questioned, settle_step
 
-Answer = Literal["ran", "did_not_run", "run_again", "allow", "refuse"]
-ANSWERS: dict[str, tuple[Answer, ...]] = {
-    "unknown": ("ran", "did_not_run", "run_again"),
-    "asked": ("allow", "refuse", "ran"),
-}
+_TYPES = {"allow": "approve", "refuse": "reject"}
 
 
 def resolve_step(
     *, actor: Actor, run_id: UUID, seq: int, outcome: Answer, reason: str, version: int, output: Any = None
 ) -> Run:
-    """Record a person's answer and queue the run.
+    """Record a person's answer and queue the run; the desk, where there is one, has its say first.
 
     `ran`: the action succeeded with `output`; `did_not_run`: it failed with the code `did_not_run`; `run_again`: it
     is called once more, under the same idempotency key. Of a write that waits for permission: `allow` lets it be called,
@@ -42,97 +26,25 @@ def resolve_step(
     Raises: NotAllowedError; NotFoundError; IllegalMoveError when nothing is asked about the step; ConflictError when the
         run changed meanwhile; InvalidInputError when the answer is none to this question, or `output` does not fit the
         tool's output schema.
-    Locks: the run row. Transaction: opens one.
+    Locks: those of settle_step. Transaction: that of settle_step, or the desk's.
     """
     actor.require(Scope.RUN)
-    run_for(actor, run_id)
-    value = _checked_output(run_id, seq, outcome, output)
-    with transaction():
-        run = Run.objects.select_for_update().get(pk=run_id)
-        step = _questioned(run, seq, version)
-        _check_answer(step, outcome)
-        if outcome in ("run_again", "allow"):
-            _call(step)
-        else:
-            _settle(run, step, outcome, value, f"{actor.name}: {reason}")
-        _queue(run)
-    return run
-
-
-def _checked_output(run_id: UUID, seq: int, outcome: Answer, output: Any) -> JsonValue:
-    value = clean_json(output)
-    name = Step.objects.filter(run_id=run_id, seq=seq).values_list("name", flat=True).first()
-    schema = output_schema_of(name) if outcome == "ran" and name else None
-    if schema is not None:
-        check(value, schema, what="the output")
-    return value
-
-
-def _questioned(run: Run, seq: int, version: int) -> Step:
-    step = Step.objects.filter(run_id=run.pk, seq=seq, branch=run.branch, status__in=list(ANSWERS)).first()
-    if step is None or run.status != "awaiting_approval":
-        raise IllegalMoveError(
-            f"nothing is asked about step {seq}",
-            run_status=run.status,
-            legal=legal_moves(RunStatus(run.status)),
-        )
+    run = run_for(actor, run_id)
+    check_answer(questioned(run, seq), outcome)
     if run.epoch != version:
         raise ConflictError(
             "the run went on meanwhile; load it again", version=run.epoch, run_status=run.status
         )
-    return step
-
-
-def _check_answer(step: Step, outcome: Answer) -> None:
-    possible = ANSWERS[step.status]
-    if outcome not in possible:
-        told = f"step {step.seq} is {step.status}; answer {', '.join(possible)}"
-        raise InvalidInputError(told, errors=[{"pointer": "/outcome", "message": told}])
-
-
-def _call(step: Step) -> None:
-    calls = Intent.objects.values_list("calls", flat=True).get(run_id=step.run_id, seq=step.seq)
-    Step.objects.filter(run_id=step.run_id, seq=step.seq).update(
-        status="running", attempts=calls, due_at=None, token=new_token()
-    )
-
-
-def _settle(run: Run, step: Step, outcome: Answer, value: JsonValue, who: str) -> None:
-    code, told = _FAILURES.get(outcome, ("", ""))
-    body: JsonValue = {"code": code, "message": told.format(who=who)} if code else value
-    encoded = shelved(run.team_id, encode_capped(body, max_bytes=conf().value_max_bytes, what="the output"))
-    if encoded.blob is not None:
-        put(run.team_id, encoded)
-    row = Outcome.objects.get(run_id=run.pk, seq=step.seq)
-    status = "failed" if code else "succeeded"
-    mac = outcome_mac(
-        run.team_id, run.pk, step.seq, bytes(row.request_hash), encoded.codec, encoded.body,
-        status=status, riders=row.riders,
-    )  # fmt: skip
-    Outcome.objects.filter(run_id=run.pk, seq=step.seq).update(
-        body=encoded.body, body_codec=encoded.codec, mac=mac
-    )
-    Step.objects.filter(run_id=run.pk, seq=step.seq).update(
-        status=status, error_code=code, ended_at=Now(), attempts=step.attempts + 1, token=new_token()
-    )
-    _settle_intent(step, who)
-
-
-def _settle_intent(step: Step, who: str) -> None:
-    """Note who answered, beside what a late worker reported."""
-    found = Intent.objects.filter(run_id=step.run_id, seq=step.seq)
-    for told in found.select_for_update().values_list("evidence", flat=True):
-        found.update(settled_at=Now(), evidence={**(told or {}), "answered_by": who})
-
-
-_FAILURES = {
-    "did_not_run": ("did_not_run", "it did not happen ({who})"),
-    "refuse": ("refused", "a person refused it ({who})"),
-}
-
-
-def _queue(run: Run) -> None:
-    run.status = target(Move.ANSWER).value
-    Run.objects.filter(pk=run.pk).update(status=run.status, waiting_on=None, queued_at=Now())
-    after_commit(lambda: dispatch.poke(run.queue))
-    after_commit(lambda: broadcasts.hint(run.team_id, run.pk))
+    given = {"outcome": outcome, "output": output}
+    said = desk.Answer(actor, run_id, seq, _TYPES.get(outcome, "respond"), answer=given, message=reason)
+    if not desk.the_desk().take(said):
+        settle_step(
+            run_id=run_id,
+            seq=seq,
+            by=actor.name,
+            outcome=outcome,
+            reason=reason,
+            output=output,
+            version=version,
+        )
+    return run_for(actor, run_id)

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from agentops.accounts.roles import Actor, Scope
+from agentops.audit.services.record import record
 from agentops.common.canonical import clean_json
 from agentops.common.errors import ConflictError
 from agentops.common.transactions import after_commit, transaction
@@ -36,6 +37,7 @@ def rewind_run(*, actor: Actor, run_id: UUID, seq: int, reason: str = "") -> Run
         point = rewind_point(run, seq)
         why = str(clean_json(reason))[:MAX_REASON_CHARACTERS]
         begin_branch(run, point, cause="rewind", by=actor.name[:200], reason=why)
+        record(actor=actor, action="run.rewind", subject=f"run:{run_id}", detail={"seq": seq, "reason": why})
         after_commit(lambda: dispatch.poke(run.queue))
         after_commit(lambda: broadcasts.hint(run.team_id, run.pk))
     return run_for(actor, run_id)

@@ -3,6 +3,8 @@
 from uuid import UUID
 
 from agentops.accounts.roles import Actor, Scope
+from agentops.audit.services.record import record
+from agentops.common.transactions import transaction
 from runs.journal.fence import execute
 from runs.models import BulkJob
 from runs.selectors.bulk import job_for
@@ -18,8 +20,10 @@ def stop_bulk(*, actor: Actor, job_id: UUID) -> BulkJob:
     """Return the job, stopped before its next run, or as it ended before.
 
     Raises: NotFoundError, NotAllowedError.
-    Locks: the job's row. Transaction: none; one statement.
+    Locks: the job's row. Transaction: opens one.
     """
     actor.require(Scope.RUN)
-    execute(_STOP, {"job_id": job_id, "team_id": actor.team_id, "actor": actor.name})
+    with transaction():
+        if execute(_STOP, {"job_id": job_id, "team_id": actor.team_id, "actor": actor.name}):
+            record(actor=actor, action="bulk.stop", subject=f"bulk:{job_id}")
     return job_for(actor, job_id)

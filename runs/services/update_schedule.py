@@ -8,7 +8,10 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from agentops.accounts.roles import Actor, Scope
+from agentops.audit.services.record import record
 from agentops.common.errors import ConflictError
+from agentops.common.transactions import transaction
+from agentops.common.types import JsonObject
 from runs.checkpoints.codec import decode
 from runs.models import Schedule
 from runs.selectors.schedules import schedule_for
@@ -32,7 +35,7 @@ def update_schedule(
         version: the schedule's `version` that the actor saw; None changes it as it is.
 
     Raises: NotAllowedError; NotFoundError; InvalidInputError; ConflictError when it has another version by now.
-    Transaction: none; one conditional statement.
+    Transaction: opens one.
     """
     actor.require(Scope.RUN)
     schedule = schedule_for(actor, schedule_id)
@@ -42,9 +45,13 @@ def update_schedule(
     if all(columns[name] == getattr(schedule, name) for name in _TIMING):
         del columns["next_at"]
     found = Schedule.objects.filter(pk=schedule_id, version=schedule.version)
-    n_changed = found.update(
-        **columns, version=F("version") + 1, updated_at=Now(), updated_by=actor.name[:200]
-    )
+    with transaction():
+        n_changed = found.update(
+            **columns, version=F("version") + 1, updated_at=Now(), updated_by=actor.name[:200]
+        )
+        if n_changed:
+            told: JsonObject = {"changed": [*sorted(changes)]}
+            record(actor=actor, action="schedule.update", subject=f"schedule:{schedule_id}", detail=told)
     current = schedule_for(actor, schedule_id)
     if not n_changed:
         raise changed(current)

@@ -6,7 +6,9 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from agentops.accounts.roles import Actor, Scope
+from agentops.audit.services.record import record
 from agentops.common.errors import ConflictError
+from agentops.common.transactions import transaction
 from runs.engine.sources import SourceKind
 from runs.models import Source
 from runs.selectors.sources import source_for
@@ -19,7 +21,7 @@ def update_source(*, actor: Actor, slug: str, changes: dict[str, Any], version: 
     A source that is looked at is looked at again at once. Told another place, it begins there as a new one does.
 
     Raises: NotAllowedError; NotFoundError; InvalidInputError with pointers; ConflictError when it has another version.
-    Transaction: none; one conditional statement, which also puts off whoever reads the source at that moment.
+    Transaction: opens one, of one conditional statement, which also puts off whoever reads the source at that moment.
     """
     actor.require(Scope.ADMIN)
     source = source_for(actor, slug)
@@ -33,7 +35,11 @@ def update_source(*, actor: Actor, slug: str, changes: dict[str, Any], version: 
     if not SourceKind(source.kind).is_called:
         columns["look_at"] = Now()
     found = Source.objects.filter(pk=source.pk, version=source.version)
-    n_changed = found.update(**columns, version=F("version") + 1)
+    with transaction():
+        n_changed = found.update(**columns, version=F("version") + 1)
+        if n_changed:
+            told = sorted(set(changes) & {"paused", "settings"})
+            record(actor=actor, action="source.update", subject=f"source:{slug}", detail={"changed": [*told]})
     current = source_for(actor, slug)
     if not n_changed:
         raise changed(current)

@@ -16,9 +16,28 @@ from agentops.audit.models import Entry, Head
 from agentops.audit.services.record import record
 from agentops.audit.services.seal_entries import seal_entries
 from agentops.audit.verify import verify_chain
+from agentops.common.errors import ConflictError, IllegalMoveError
 from agentops.common.transactions import transaction
+from runs.services.cancel_run import cancel_run
+from runs.services.change_trigger import pause_trigger
+from runs.services.create_schedule import create_schedule
+from runs.services.create_source import create_source
+from runs.services.create_trigger import create_trigger
+from runs.services.delete_schedule import delete_schedule
+from runs.services.delete_source import delete_source
+from runs.services.fork_plan import ForkRequest
+from runs.services.fork_run import fork_run
+from runs.services.pause_run import pause_run
+from runs.services.renew_callback_secret import renew_callback_secret
+from runs.services.renew_source_secret import renew_source_secret
+from runs.services.resume_run import resume_run
+from runs.services.schedule_columns import ScheduleSpec
+from runs.services.start_bulk import start_bulk
+from runs.services.update_schedule import update_schedule
+from runs.services.update_source import update_source
 from tests.personas import World, actor
 from tests.races import at_once
+from tests.runs import a_run, drive
 
 pytestmark = pytest.mark.django_db
 
@@ -186,3 +205,57 @@ def test_clocks_at_once_seal_each_entry_once(world: World) -> None:
 def test_nothing_is_recorded_outside_of_a_transaction(world: World) -> None:
     with pytest.raises(RuntimeError, match="needs a transaction"):
         record(actor=actor(world.ada), action="test.do", subject="thing:1")
+
+
+def told(world: World) -> list[str]:
+    return list(
+        Entry.objects.filter(chain_id=world.analytical.pk).order_by("id").values_list("action", flat=True)
+    )
+
+
+def test_what_people_do_to_runs_is_told_of_and_what_runs_do_is_not(world: World) -> None:
+    ada = actor(world.ada)
+    run = a_run("test-steps", {"n": 2}, team=world.analytical)
+    drive(run)
+    fork, _ = fork_run(
+        actor=ada, run_id=run.pk, request=ForkRequest(seq=1, effect_mode="live", reason="again")
+    )
+    pause_run(actor=ada, run_id=fork.pk, reason="wait")
+    resume_run(actor=ada, run_id=fork.pk)
+    cancel_run(actor=ada, run_id=fork.pk, reason="enough")
+    cancel_run(actor=ada, run_id=fork.pk, reason="once more changes nothing")
+    start_bulk(actor=ada, verb="retry", query="status:cancelled")
+    assert told(world) == ["run.fork", "run.pause", "run.resume", "run.cancel", "bulk.start"]
+    kept = Entry.objects.get(action="run.cancel")
+    assert (kept.actor, kept.subject_id, kept.detail) == ("ada", str(fork.pk), {"reason": "enough"})
+
+
+def test_a_verb_that_is_refused_leaves_no_entry(world: World) -> None:
+    run = drive(a_run("test-steps", {"n": 1}, team=world.analytical))
+    with pytest.raises(IllegalMoveError):
+        pause_run(actor=actor(world.ada), run_id=run.pk)
+    assert told(world) == []
+
+
+def test_changes_of_sources_schedules_and_triggers_are_told_of_without_their_secrets(world: World) -> None:
+    ada = actor(world.ada)
+    source, secret = create_source(actor=ada, slug="shop", kind="webhook")
+    _, renewed = renew_source_secret(actor=ada, slug="shop")
+    update_source(actor=ada, slug="shop", changes={"paused": True})
+    with pytest.raises(ConflictError):
+        delete_source(actor=ada, slug="shop", version=source.version)
+    delete_source(actor=ada, slug="shop")
+    renew_callback_secret(actor=ada)
+    spec = ScheduleSpec(cron="@daily", input={"n": 1})
+    schedule, _ = create_schedule(actor=ada, agent="test-steps", spec=spec)
+    update_schedule(actor=ada, schedule_id=schedule.pk, changes={"cron": "@weekly"})
+    delete_schedule(actor=ada, schedule_id=schedule.pk)
+    trigger = create_trigger(actor=ada, agent="test-steps", event_name="paid")
+    pause_trigger(actor=ada, trigger_id=trigger.pk, is_paused=True)
+    assert told(world) == [
+        "source.create", "source.renew_secret", "source.update", "source.delete", "callback_secret.renew",
+        "schedule.create", "schedule.update", "schedule.delete", "trigger.create", "trigger.update",
+    ]  # fmt: skip
+    kept = str(list(Entry.objects.values()))
+    assert secret not in kept
+    assert renewed not in kept
