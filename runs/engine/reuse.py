@@ -57,6 +57,7 @@ class Act(StrEnum):
     SERVE = "serve"
     SIMULATE = "simulate"
     ASK = "ask"
+    DENY = "deny"
 
 
 @dataclass(frozen=True, slots=True)

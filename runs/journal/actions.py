@@ -1,16 +1,19 @@
 """Commits of actions: they lock the run row with the epoch and never move its head (PROTOCOL 2)."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
 from agentops.common.conf import conf
 from agentops.common.ids import new_token
+from agentops.common.transactions import transaction
 from agentops.common.types import JsonObject, JsonValue
 from runs.checkpoints.blobs import load, shelved
 from runs.checkpoints.chain import IntegrityError, outcome_mac, same
 from runs.checkpoints.codec import encode, encode_capped
+from runs.desk import the_desk
 from runs.engine.control import LeaseLost
 from runs.engine.journal import Execute, Recorded
 from runs.engine.reuse import PERFORM, Act, Verdict
@@ -45,8 +48,9 @@ class Place:
 class Entry:
     """An action on its way into the journal: its tool (None for a wait), its key, and when it began.
 
-    `fired` are the conditions that ended a wait. `judged` says what becomes of the action on a branch that has been here
-    before, `served` its output where it is not done at all.
+    `fired` are the conditions that ended a wait. `judged` says what becomes of the action, on a branch that has been here
+    before or by the word of the desk, `served` its output where it is not done at all. `grant` is the permission
+    that is used up as it begins, `args` are what people put in the place of its arguments.
     """
 
     action: Execute
@@ -58,11 +62,14 @@ class Entry:
     fired: list[int] = field(default_factory=list)
     judged: Verdict = PERFORM
     served: JsonValue = None
+    grant: UUID | None = None
+    args: JsonObject | None = None
     token: UUID = field(default_factory=new_token)
 
     @property
     def is_write(self) -> bool:
-        return self.spec is not None and self.spec.effect.is_write and not self.is_served
+        is_made = not (self.is_served or self.is_denied)
+        return self.spec is not None and self.spec.effect.is_write and is_made
 
     @property
     def is_served(self) -> bool:
@@ -71,6 +78,10 @@ class Entry:
     @property
     def is_asked(self) -> bool:
         return self.judged.act is Act.ASK
+
+    @property
+    def is_denied(self) -> bool:
+        return self.judged.act is Act.DENY
 
     @property
     def is_wait(self) -> bool:
@@ -88,7 +99,12 @@ class ActionJournal:
         self.lease, self.place, self.pending = lease, place, pending
 
     def begin(self, entry: Entry) -> str:
-        """Store the intent of a write before it is called, or that it is called once more (PROTOCOL 8)."""
+        """Store the intent of a write before it is called, or that it is called once more (PROTOCOL 8).
+
+        Its permission is used up in the same transaction.
+
+        Raises: GrantGoneError when that is not to be had any more.
+        """
         assert entry.spec
         params = self._params(entry) | {
             "tool_version": entry.spec.version, "idempotency_key": entry.idempotency_key,
@@ -96,9 +112,10 @@ class ActionJournal:
         }  # fmt: skip
         entry.confirmed = now_seconds()
         if entry.is_begun:
-            return self._commit(("update_step", "renew_intent"), params)
+            return self._commit(("update_step", "renew_intent"), params, alongside=_using(entry))
+        told = self._commit(("action_step", "outcome", "intent"), params | _OPEN, alongside=_using(entry))
         entry.is_begun = True
-        return self._commit(("action_step", "outcome", "intent"), params | _OPEN)
+        return told
 
     def finish(self, entry: Entry, outcome: Recorded) -> str:
         """Store the final outcome of an action.
@@ -143,7 +160,8 @@ class ActionJournal:
             if entry.action.request.kind == "child_run":
                 arms, params = (*arms, "fanout"), params | fanout_params(entry.action.request)
         leave = {"leave_status": status, "wake_seconds": max(seconds, 0.0)}
-        return self._commit(arms, params | _leave(waiting_on, []) | leave, guard="leave")
+        alongside = self._opening(entry) if entry.action.request.kind == "approval" else None
+        return self._commit(arms, params | _leave(waiting_on, []) | leave, guard="leave", alongside=alongside)
 
     def time_out(self, entry: Entry) -> list[WaitRow]:
         """Close what is still open of a wait whose time is over; return how it stands now.
@@ -151,7 +169,7 @@ class ActionJournal:
         What was delivered a moment before stays delivered: the timer and the event meet in one conditional UPDATE.
         """
         params = {"run_id": self.lease.run_id, "epoch": self.lease.epoch, "seq": entry.action.seq}
-        if persist(lambda: execute(statement("share", ("time_out_waits",)), params)) is None:
+        if persist(lambda: self._timed_out(entry, params)) is None:
             raise LeaseLost
         return load_waits(self.lease)[entry.action.seq]
 
@@ -160,11 +178,24 @@ class ActionJournal:
         status = "asked" if entry.is_asked else "unknown"
         params = self._params(entry) | _leave(waiting_on, []) | {"status": status}
         if entry.is_begun:
-            self._commit(("update_step",), params, guard="ask")
+            self._commit(("update_step",), params, guard="ask", alongside=self._opening(entry))
             return
         assert entry.spec
         planned = {"tool_version": entry.spec.version, "idempotency_key": entry.idempotency_key}
-        self._commit(("action_step", "outcome", "planned_intent"), params | _OPEN | planned, guard="ask")
+        self._commit(
+            ("action_step", "outcome", "planned_intent"), params | _OPEN | planned, guard="ask",
+            alongside=self._opening(entry),
+        )  # fmt: skip
+
+    def _opening(self, entry: Entry) -> Callable[[], None]:
+        return lambda: the_desk().opened(self.lease.run_id, entry.action.seq)
+
+    def _timed_out(self, entry: Entry, params: dict[str, Any]) -> Row | None:
+        with transaction():
+            row = execute(statement("share", ("time_out_waits",)), params)
+            if row is not None and entry.action.request.kind == "approval":
+                the_desk().closed(self.lease.run_id, entry.action.seq)
+            return row
 
     def confirm(self, entry: Entry) -> None:
         """Return when the lease still holds; asked before each call of a write (PROTOCOL 9).
@@ -226,7 +257,13 @@ class ActionJournal:
             "key_id": conf().integrity_key_id, "outcome": encoded,
         }  # fmt: skip
 
-    def _commit(self, arms: tuple[str, ...], params: dict[str, Any], guard: str = "") -> str:
+    def _commit(
+        self,
+        arms: tuple[str, ...],
+        params: dict[str, Any],
+        guard: str = "",
+        alongside: Callable[[], None] | None = None,
+    ) -> str:
         pending = self.pending
         values = params.pop("values") if "outcome" in arms else params.pop("values")[:0]
         outcome = params.pop("outcome", None)
@@ -238,7 +275,7 @@ class ActionJournal:
         params["token"] = (
             new_token() if "intent" not in arms and "renew_intent" not in arms else params["token"]
         )
-        row = fenced(sql, params | pending.params() | counts, confirm_sql=CONFIRM_STEP)
+        row = fenced(sql, params | pending.params() | counts, confirm_sql=CONFIRM_STEP, alongside=alongside)
         pending.clear()
         return str(row[1])
 
@@ -259,6 +296,11 @@ def load_actions(lease: Lease, node_seq: int) -> tuple[list[Recorded], int]:
         waits = load_waits(lease)
         own = [replace(action, waits=waits.get(action.seq, [])) for action in own]
     return own, max((row[0] for row in rows), default=node_seq) + 1
+
+
+def _using(entry: Entry) -> Callable[[], None] | None:
+    grant, seq = entry.grant, entry.action.seq
+    return None if grant is None else lambda: the_desk().use(grant, seq)
 
 
 def _leave(waiting_on: JsonObject, health: list[str]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ import django.db
 import psycopg
 from django.db import DEFAULT_DB_ALIAS, connections
 
+from agentops.common.transactions import transaction
 from runs.engine.control import LeaseLost
 from runs.journal import prepared
 
@@ -105,15 +106,29 @@ def persist(attempt: Callable[[], T], *, confirm: Callable[[], T | None] | None 
             pause_seconds = min(pause_seconds * 2, _LONGEST_PAUSE_SECONDS)
 
 
-def fenced(sql: str, params: Mapping[str, Any], *, confirm_sql: str) -> Row:
-    """Return the row of a fenced statement.
+def fenced(
+    sql: str, params: Mapping[str, Any], *, confirm_sql: str, alongside: Callable[[], None] | None = None
+) -> Row:
+    """Return the row of a fenced statement; `alongside` is done in the same transaction, after it.
 
-    Raises: LeaseLost when the guard matched no row.
+    Raises: LeaseLost when the guard matched no row; what `alongside` raises, and then nothing is committed.
     """
-    row = persist(lambda: (execute(sql, params),), confirm=lambda: _found(confirm_sql, params))[0]
+    row = persist(lambda: (_committed(sql, params, alongside),), confirm=lambda: _found(confirm_sql, params))[
+        0
+    ]
     if row is None:
         raise LeaseLost
     return row
+
+
+def _committed(sql: str, params: Mapping[str, Any], alongside: Callable[[], None] | None) -> Row | None:
+    if alongside is None:
+        return execute(sql, params)
+    with transaction():
+        row = execute(sql, params)
+        if row is not None:
+            alongside()
+        return row
 
 
 def _found(confirm_sql: str, params: Mapping[str, Any]) -> tuple[Row | None] | None:

@@ -164,6 +164,7 @@ ARMS = {
     ),
     "renew_intent": (
         "UPDATE runs_intent SET epoch = %(epoch)s, token = %(token)s, calls = %(attempts)s + 1,"
+        " idempotency_key = %(idempotency_key)s,"
         " deadline_at = clock_timestamp() + make_interval(secs => %(timeout_seconds)s)"
         " FROM r WHERE run_id = %(run_id)s AND seq = %(seq)s"
     ),

@@ -28,6 +28,7 @@ from runs.journal.waits import waiting_text
 from runs.leases import worker
 from runs.services.admit_children import admit_children
 from runs.services.calling import IN_PROCESS_WAIT_SECONDS, Tried, call_tool
+from runs.services.judging import begun, judged
 from runs.services.map_children import tried_children
 from runs.services.reusing import Reusing
 from runs.services.second_look import second_look
@@ -120,7 +121,8 @@ class ActionShell:
         spec = get_tool(action.request.name)
         key = idempotency_key(self.lease.team_id, self.lease.run_id, self.place.node_seq, action, spec)
         entry = Entry(action, spec, key, is_begun=action.is_begun)
-        return self.reusing.judge(entry) if self.reusing else entry
+        entry = self.reusing.judge(entry) if self.reusing else entry
+        return judged(self.lease, entry, self.pending, self.place.node_seq)
 
     def _not_now(self, entry: Entry) -> Open | None:
         """Return why the action cannot be done now, if so."""
@@ -198,9 +200,10 @@ class ActionShell:
     def _is_begun(self, entry: Entry) -> bool:
         """Store the intent of a write; return whether the action may be done now."""
         if not self._control and entry.is_write:
-            self._heed(self.journal.begin(entry))
-            return True
-        return not self._control
+            self._heed(begun(self.journal, entry))
+        elif self._control:
+            return False
+        return True
 
     def _voided(self, entry: Entry) -> Tried | None:
         """Return why the action must not be called, where what a person went by may have changed."""
@@ -219,6 +222,8 @@ class ActionShell:
         action, spec = entry.action, entry.spec
         if entry.is_served:
             return Tried(1, output=entry.served)
+        if entry.is_denied:
+            return Tried(0, error={"code": "denied", "message": entry.judged.text})
         if action.request.kind == "child_run":
             return tried_children(self.lease, self.place, action)
         if spec is None:
@@ -229,7 +234,8 @@ class ActionShell:
         )
         confirm = partial(self.journal.confirm, entry) if entry.is_write else _nothing
         worker().board.arm(_longest_seconds(entry) + conf().timeout_grace_seconds)
-        return call_tool(spec, action.request.args, call, attempts=action.attempts, confirm=confirm)
+        args = action.request.args if entry.args is None else entry.args
+        return call_tool(spec, args, call, attempts=action.attempts, confirm=confirm)
 
     def _recorded(self, entry: Entry, tried: Tried) -> Recorded | Open:
         """Record what came of the calls; returns the outcome, or how the action stays open."""
