@@ -30,6 +30,11 @@ def test_it_lists_the_calls_that_work(document: dict[str, Any]) -> None:
         ("get", "/api/v1/runs/{run_id}/diff"),
         ("get", "/api/v1/runs/{run_id}/verify"),
         ("post", "/api/v1/runs/{run_id}/steps/{seq}/resolve"),
+        ("get", "/api/v1/runs/{run_id}/branches"),
+        ("post", "/api/v1/runs/{run_id}/fork"),
+        ("post", "/api/v1/runs/{run_id}/fork/preview"),
+        ("post", "/api/v1/runs/{run_id}/rewind"),
+        ("post", "/api/v1/runs/{run_id}/rewind/preview"),
         *(
             ("post", f"/api/v1/runs/{{run_id}}/{verb}")
             for verb in ("pause", "resume", "cancel", "kill", "retry", "migrate")
@@ -73,6 +78,11 @@ def test_it_lists_the_calls_that_work(document: dict[str, Any]) -> None:
         ("post", "/api/v1/bulk/{job_id}/stop"),
         ("get", "/api/v1/agents"),
         ("get", "/api/v1/agents/{slug}"),
+        *(("post", f"/api/v1/agents/{{slug}}/{verb}") for verb in ("pause", "resume")),
+        ("get", "/api/v1/limits"),
+        *((method, "/api/v1/limits/{scope}/{name}") for method in ("get", "put", "delete")),
+        ("get", "/api/v1/team"),
+        *(("post", f"/api/v1/team/{verb}") for verb in ("pause", "resume")),
     }
 
 

@@ -266,7 +266,7 @@ def test_an_ended_run_cannot_be_cancelled_and_the_answer_names_the_legal_moves(
     answer = ada.post(f"{RUNS}/{run.id}/cancel", {}, content_type="application/json")
     problem = answer.json()
     assert (answer.status_code, problem["code"]) == (409, "illegal_move")
-    assert (problem["run_status"], problem["legal"]) == ("succeeded", [])
+    assert (problem["run_status"], problem["legal"]) == ("succeeded", ["rewind"])
 
 
 def test_agents_are_listed_with_what_they_take(ada: Client) -> None:
@@ -294,7 +294,7 @@ def test_the_verbs_lead_where_the_table_of_moves_says(world: World, ada: Client)
     assert use("pause", run).json()["status"] == "paused"
     assert use("resume", run).json()["status"] == "queued"
     assert use("kill", run).json()["status"] == "cancelled"
-    assert (use("retry", run).status_code, use("retry", run).json()["legal"]) == (409, [])
+    assert (use("retry", run).status_code, use("retry", run).json()["legal"]) == (409, ["rewind"])
     failed = drive(a_run(world, "test-misbehaves", {"how": "fails"}))
     assert use("retry", failed).json()["status"] == "queued"
 

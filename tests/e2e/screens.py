@@ -16,7 +16,7 @@ from playwright.sync_api import Page, sync_playwright
 from tests.e2e.browser import ARGS, chromium
 
 if TYPE_CHECKING:
-    from runs.models import AgentVersion
+    from runs.models import AgentVersion, Run
 
 PAGES = {
     "sign-in": "/accounts/login/?next=/runs",
@@ -53,7 +53,7 @@ PAGES = {
     "raw": "/runs/{failed}/raw",
     "find": "/runs/{succeeded}/find?q=asyncio",
     "find-nothing": "/runs/{succeeded}/find?q=a",
-    "diff-two-runs": "/runs/{succeeded}/diff/236..{failed}:235",
+    "diff-two-runs": "/runs/{succeeded}/diff/236..{failed}:229",
     "output": "/runs/{succeeded}/output",
     "branches": "/runs/{rewound}/branches",
     "fork": "/runs/{rewound}/fork?from=2",
@@ -127,6 +127,7 @@ def the_runs(version: "AgentVersion") -> dict[str, str]:
     made["told"] = stories.a_told_run(version)
     more = {"job": str(_a_bulk_job(version).id), "schedule": str(_a_schedule(version).id)}
     made["parent"], made["child"] = stories.a_family(version)
+    made["rewound"] = _a_rewound_run(version)
     return {kind: str(run.id) for kind, run in made.items()} | more
 
 
@@ -147,6 +148,20 @@ def _a_schedule(version: "AgentVersion") -> Any:
             first_at="2025-12-30T09:00:00Z", reason=f"run {schedule.id} has not ended: it is paused" if day % 2 else "",
         )  # fmt: skip
     return schedule
+
+
+def _a_rewound_run(version: "AgentVersion") -> "Run":
+    """Insert a run that sent an e-mail, failed, and was told to go on from before."""
+    from runs.services.register_programs import register_programs
+    from runs.services.rewind_run import rewind_run
+    from tests import ledger
+    from tests.forking import actor_of
+    from tests.runs import a_run, drive
+
+    ledger.create()
+    register_programs(team_id=version.team_id)
+    run = drive(a_run("test-mailing", {"to": "ada"}, team=version.team))
+    return drive(rewind_run(actor=actor_of(run), run_id=run.pk, seq=2, reason="the list was old"))
 
 
 def _a_bulk_job(version: "AgentVersion") -> Any:

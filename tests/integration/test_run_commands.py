@@ -57,7 +57,7 @@ def test_a_run_is_started_and_listed(world: World) -> None:
             "/n: 0 is less than the minimum of 1",
         ),
         (("start_run", "test-steps"), "name a person"),
-        (("runs", "colour:red", "--user", "ada"), "there is no key 'colour'"),
+        (("runs", "colour:red", "--user", "ada"), "unknown key `colour`"),
     ],
 )
 def test_a_mistake_is_explained(world: World, words: tuple[str, ...], sentence: str) -> None:
