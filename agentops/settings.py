@@ -168,10 +168,12 @@ CELERY_BROKER_URL = env_secret("CELERY_BROKER_URL", _BROKER)
 
 METRICS_TOKEN = env_secret("METRICS_TOKEN")
 DEMO_SITE_URL = env_str("DEMO_SITE_URL")
+SOURCE_FOLDERS = [path for path in env_str("SOURCE_FOLDERS").split(":") if path]
 CODE_AUDIT_ROOTS = [path for path in env_str("CODE_AUDIT_ROOTS").split(":") if path]
 AGENT_MODULES = ["agentops.demo.agents"] if env_bool("DEMO", default=True) else []
 AGENTOPS: dict[str, object] = {}
 
+WORKSPACES = env_str("WORKSPACES", str(HOME / "workspaces"))
 WORKER_SLOTS = env_int("WORKER_SLOTS", 8)
 LOGGING = {
     "version": 1,

@@ -1,6 +1,9 @@
 """Settings of the tests: the product's, on servers of their own."""
 
+import atexit
 import os
+import shutil
+import tempfile
 
 from tests.pg import ensure_servers
 
@@ -13,6 +16,9 @@ os.environ |= {
     "AGENTOPS_INTEGRITY_KEY": "tests-only-integrity-key",
     "DEMO_SITE_URL": "",
 }
+if "WORKSPACES" not in os.environ:  # processes that a test starts share it
+    os.environ["WORKSPACES"] = tempfile.mkdtemp(prefix="agentops-workspaces-")
+    atexit.register(shutil.rmtree, os.environ["WORKSPACES"], ignore_errors=True)
 
 from agentops.settings import *  # noqa: E402, F403 -- the environment must stand before
 
@@ -22,6 +28,8 @@ AGENT_MODULES = [
     "tests.waiting",
     "tests.market",
     "tests.forking",
+    "tests.healing",
+    "tests.filing",
     "tests.families",
     "tests.property.world",
 ]

@@ -32,9 +32,19 @@ class IntegrityError(Exception):
         self.last_good_seq = last_good_seq
 
 
-def checkpoint_hash(team_id: UUID, run_id: UUID, seq: int, parent_hash: bytes, encoded: Encoded) -> bytes:
-    """Return the 32-byte hash of a checkpoint; seq 0 is the genesis, made of the run's input."""
-    return _mac(b"checkpoint", team_id, run_id, seq, parent_hash, encoded.codec, encoded.body)
+def checkpoint_hash(
+    team_id: UUID, run_id: UUID, seq: int, parent_hash: bytes, encoded: Encoded, *, files: bytes = b""
+) -> bytes:
+    """Return the 32-byte hash of a checkpoint; seq 0 is the genesis, made of the run's input.
+
+    `files` is the hash of the last change of files up to here, empty while there was none.
+    """
+    return _mac(b"checkpoint", team_id, run_id, seq, parent_hash + files, encoded.codec, encoded.body)
+
+
+def files_hash(team_id: UUID, run_id: UUID, seq: int, files_before: bytes, encoded: Encoded) -> bytes:
+    """Return the 32-byte hash of a change of files, chained to the one before it."""
+    return _mac(b"files", team_id, run_id, seq, files_before, encoded.codec, encoded.body)
 
 
 def outcome_mac(
@@ -68,10 +78,21 @@ def end_mac(
 
 
 def segment_mac(
-    team_id: UUID, run_id: UUID, seq: int, from_seq: int, from_hash: bytes, tip_hash: bytes, encoded: Encoded
+    team_id: UUID,
+    run_id: UUID,
+    seq: int,
+    start: tuple[int, bytes],
+    tip_hash: bytes,
+    encoded: Encoded,
+    *,
+    files: bytes = b"",
 ) -> bytes:
-    """Return the 32-byte code of a segment: what it merges, from which checkpoint, to which."""
-    link = struct.pack(">q", from_seq) + from_hash + tip_hash
+    """Return the 32-byte code of a segment: what it merges, from which checkpoint (seq and hash), to which.
+
+    `files` is the hash of the last change of files up to its end.
+    """
+    from_seq, from_hash = start
+    link = struct.pack(">q", from_seq) + from_hash + tip_hash + files
     return _mac(b"segment", team_id, run_id, seq, link, encoded.codec, encoded.body)
 
 

@@ -27,11 +27,15 @@ class Segment:
 
 @dataclass(slots=True)
 class Tail:
-    """The deltas since the last segment of a run: where they begin, and what they are."""
+    """The deltas since the last segment of a run: where they begin, and what they are.
+
+    `files` is the hash of the run's last change of files, empty while there was none.
+    """
 
     from_seq: int
     from_hash: bytes
     deltas: list[Delta] = field(default_factory=list)
+    files: bytes = b""
 
     def add(self, delta: Delta) -> None:
         self.deltas.append(delta)
@@ -41,7 +45,8 @@ class Tail:
         if len(self.deltas) < SEGMENT_STEPS:
             return None
         encoded = shelved(team_id, encode(merged(self.deltas)))
-        mac = segment_mac(team_id, run_id, seq, self.from_seq, self.from_hash, tip_hash, encoded)
+        start = (self.from_seq, self.from_hash)
+        mac = segment_mac(team_id, run_id, seq, start, tip_hash, encoded, files=self.files)
         return Segment(self.from_seq, encoded, mac)
 
     def start_over(self, seq: int, tip_hash: bytes) -> None:

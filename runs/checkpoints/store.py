@@ -16,24 +16,25 @@ from runs.engine.updates import apply_delta
 from runs.models import Checkpoint, Run
 
 _ROWS = """
-SELECT kind, seq, parent_seq, codec, body, hash, tip_hash FROM runs_checkpoint
-WHERE run_id = %(run_id)s AND branch = %(branch)s AND seq <= %(goal)s AND (kind IN ('g', 's') OR (kind = 'd' AND
+SELECT kind, seq, parent_seq, codec, CASE WHEN kind = 'c' THEN ''::bytea ELSE body END, hash, tip_hash
+FROM runs_checkpoint
+WHERE run_id = %(run_id)s AND branch = %(branch)s AND seq <= %(goal)s AND (kind IN ('c', 'g', 's') OR (kind = 'd' AND
     seq > coalesce((SELECT max(seq) FROM runs_checkpoint WHERE run_id = %(run_id)s AND branch = %(branch)s
      AND kind = 'g' AND seq <= %(goal)s), 0)))
-ORDER BY seq
+ORDER BY seq, kind
 """
 _ROWS_OF_LINEAGE = """
 WITH c AS (
     SELECT c.* FROM runs_checkpoint c
     JOIN unnest(%(branches)s::int[], %(uptos)s::bigint[]) AS p(branch, upto) ON p.branch = c.branch AND c.seq <= p.upto
     WHERE c.run_id = %(run_id)s AND c.seq <= %(goal)s)
-SELECT kind, seq, parent_seq, codec, body, hash, tip_hash FROM c
-WHERE kind IN ('g', 's') OR seq > coalesce((SELECT max(seq) FROM c WHERE kind = 'g'), 0)
-ORDER BY seq
+SELECT kind, seq, parent_seq, codec, CASE WHEN kind = 'c' THEN ''::bytea ELSE body END, hash, tip_hash FROM c
+WHERE kind IN ('c', 'g', 's') OR seq > coalesce((SELECT max(seq) FROM c WHERE kind = 'g'), 0)
+ORDER BY seq, kind
 """
 
-
-DELTA, SEGMENT, SNAPSHOT = "d", "g", "s"
+# A change of files comes before the delta, segment or snapshot of its step, whose hash covers it.
+FILES, DELTA, SEGMENT, SNAPSHOT = "c", "d", "g", "s"
 
 
 class _Row(NamedTuple):
@@ -48,7 +49,10 @@ class _Row(NamedTuple):
 
 @dataclass(slots=True)
 class Rebuilt:
-    """The state at `seq` (frozen containers), the hash of its checkpoint, and the deltas since the last segment."""
+    """The state at `seq` (frozen containers), the hash of its checkpoint, and the deltas since the last segment.
+
+    `tail.files` is the hash of the last change of files up to there.
+    """
 
     seq: int
     state: Any
@@ -62,11 +66,11 @@ def genesis(team_id: UUID, run_id: UUID, encoded: Encoded) -> bytes:
 
 
 def fork_genesis(
-    team_id: UUID, run_id: UUID, encoded_input: Encoded, snapshot: Encoded, parent_hash: bytes
+    team_id: UUID, run_id: UUID, given: Encoded, snapshot: Encoded, parent_hash: bytes, *, files: bytes = b""
 ) -> bytes:
-    """Return the hash that the chain of a fork begins with: it covers the input, the state, and the parent's hash."""
-    link = parent_hash + genesis(team_id, run_id, encoded_input)
-    return checkpoint_hash(team_id, run_id, 0, link, snapshot)
+    """Return the hash that the chain of a fork begins with: of the input, the state, the files, and the parent's hash."""
+    link = parent_hash + genesis(team_id, run_id, given)
+    return checkpoint_hash(team_id, run_id, 0, link, snapshot, files=files)
 
 
 def rebuild(run: Run, seq: int | None = None, *, branch: int | None = None) -> Rebuilt:
@@ -116,11 +120,16 @@ def _rows(run: Run, goal: int, branch: int) -> list[_Row]:
         return [_Row(*row) for row in cursor.execute(sql, params, prepare=True)]
 
 
+def _note_files(run: Run, built: Rebuilt, row: _Row) -> None:
+    """Note the hash of a change of files; the checkpoint that comes next tells whether it is what was written."""
+    built.tail.files = bytes(row.hash)
+
+
 def _start(run: Run, built: Rebuilt, row: _Row) -> None:
     """Take the snapshot that a fork begins with."""
     encoded, parent_hash = Encoded(row.codec, bytes(row.body), 0), bytes(row.tip_hash or b"")
     given = Encoded(run.input_codec, bytes(run.input), 0)
-    computed = fork_genesis(run.team_id, run.id, given, encoded, parent_hash)
+    computed = fork_genesis(run.team_id, run.id, given, encoded, parent_hash, files=built.tail.files)
     if row.seq or not same(computed, row.hash):
         raise IntegrityError(run.id, row.seq, "the snapshot")
     built.state, built.hash = freeze(_decoded(run, row.seq, encoded)), computed
@@ -130,7 +139,7 @@ def _start(run: Run, built: Rebuilt, row: _Row) -> None:
 def _step(run: Run, built: Rebuilt, row: _Row) -> None:
     """Apply one delta."""
     encoded = Encoded(row.codec, bytes(row.body), 0)
-    computed = checkpoint_hash(run.team_id, run.id, row.seq, built.hash, encoded)
+    computed = checkpoint_hash(run.team_id, run.id, row.seq, built.hash, encoded, files=built.tail.files)
     if row.parent_seq != built.seq or not same(computed, row.hash):
         raise IntegrityError(run.id, row.seq, "the checkpoint", built.seq)
     delta = _decoded(run, row.seq, encoded)
@@ -142,7 +151,8 @@ def _step(run: Run, built: Rebuilt, row: _Row) -> None:
 def _jump(run: Run, built: Rebuilt, row: _Row) -> None:
     """Apply one segment."""
     encoded, tip_hash = Encoded(row.codec, bytes(row.body), 0), bytes(row.tip_hash or b"")
-    computed = segment_mac(run.team_id, run.id, row.seq, built.seq, built.hash, tip_hash, encoded)
+    start = (built.seq, built.hash)
+    computed = segment_mac(run.team_id, run.id, row.seq, start, tip_hash, encoded, files=built.tail.files)
     if row.parent_seq != built.seq or not same(computed, row.hash):
         raise IntegrityError(run.id, row.seq, "the segment", built.seq)
     apply_delta(built.state, _decoded(run, row.seq, encoded))
@@ -157,4 +167,4 @@ def _decoded(run: Run, seq: int, encoded: Encoded) -> Any:
         raise IntegrityError(run.id, seq, "the checkpoint") from error
 
 
-_BY_KIND = {DELTA: _step, SEGMENT: _jump, SNAPSHOT: _start}
+_BY_KIND = {FILES: _note_files, DELTA: _step, SEGMENT: _jump, SNAPSHOT: _start}

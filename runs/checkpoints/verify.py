@@ -8,8 +8,11 @@ from uuid import UUID
 from runs.checkpoints.blobs import load
 from runs.checkpoints.chain import IntegrityError, checkpoint_hash, end_mac, outcome_mac, same, segment_mac
 from runs.checkpoints.codec import Encoded
+from runs.checkpoints.contents import contents
+from runs.checkpoints.files import NO_CHANGE, hash_of
 from runs.checkpoints.reuses import mac_of, seal_of
-from runs.checkpoints.store import DELTA, SEGMENT, SNAPSHOT, fork_genesis, genesis
+from runs.checkpoints.store import DELTA, FILES, SEGMENT, SNAPSHOT, fork_genesis, genesis
+from runs.engine.files import File, Manifest, apply_change
 from runs.models import Branch, Checkpoint, Outcome, Reuse, Run, Step
 
 CHUNK = 2000
@@ -33,14 +36,16 @@ class Verdict:
 
 
 def verify_run(run: Run) -> Verdict:
-    """Check every snapshot, delta, segment and outcome of a run and its end, and that none is missing, moved or added.
+    """Check every snapshot, delta, segment, file and outcome of a run, its end, and that none is missing, moved or added.
 
     Reads all of them, in chunks; writes nothing.
     """
     failures: list[str] = []
     hashes: dict[int, bytes] = {}
     n_rows, last_good_seq = 0, 0
-    checks = (_genesis(run, hashes), _deltas(run, hashes), _segments(run, hashes), _outcomes(run))
+    tips = _tips(run)
+    chained = (_genesis(run, hashes, tips), _deltas(run, hashes, tips), _segments(run, hashes, tips))
+    checks = (*chained, _files(run, hashes, tips), _outcomes(run))
     for failure in chain(*checks, _branches(run, hashes), _end(run)):
         n_rows += 1
         if failure is not None:
@@ -52,23 +57,31 @@ def verify_run(run: Run) -> Verdict:
     return Verdict(run.id, n_rows, failures, last_good_seq)
 
 
-def _genesis(run: Run, hashes: dict[int, bytes]) -> Iterator[IntegrityError | None]:
+def _tips(run: Run) -> dict[int, bytes]:
+    """Return the hash of each change of files by its step; _deltas adds those of the steps that made none."""
+    rows = Checkpoint.objects.filter(run_id=run.id, kind=FILES).values_list("seq", "hash")
+    return {0: NO_CHANGE} | {seq: bytes(found) for seq, found in rows}
+
+
+def _genesis(run: Run, hashes: dict[int, bytes], tips: dict[int, bytes]) -> Iterator[IntegrityError | None]:
     """Put the hash that the chain begins with into `hashes`; a fork's has a row to be judged, an input has none."""
     given = Encoded(run.input_codec, bytes(run.input), 0)
     hashes[0] = genesis(run.team_id, run.id, given)
     for row in _checkpoints(run, SNAPSHOT):
         snapshot = Encoded(row.codec, bytes(row.body), 0)
-        hashes[0] = fork_genesis(run.team_id, run.id, given, snapshot, bytes(row.tip_hash or b""))
+        parent_hash = bytes(row.tip_hash or b"")
+        hashes[0] = fork_genesis(run.team_id, run.id, given, snapshot, parent_hash, files=tips[0])
         is_good = not row.seq and same(hashes[0], row.hash) and _is_whole(row.codec, row.body)
         yield None if is_good else IntegrityError(run.id, row.seq, "the snapshot")
 
 
-def _deltas(run: Run, hashes: dict[int, bytes]) -> Iterator[IntegrityError | None]:
+def _deltas(run: Run, hashes: dict[int, bytes], tips: dict[int, bytes]) -> Iterator[IntegrityError | None]:
     """Yield the verdict on each delta; `hashes` is filled with those that hold."""
     for row in _checkpoints(run, DELTA):
         encoded = Encoded(row.codec, bytes(row.body), 0)
         parent = hashes.get(row.parent_seq, b"")
-        computed = checkpoint_hash(run.team_id, run.id, row.seq, parent, encoded)
+        tip = tips.setdefault(row.seq, tips.get(row.parent_seq, NO_CHANGE))
+        computed = checkpoint_hash(run.team_id, run.id, row.seq, parent, encoded, files=tip)
         is_good = row.parent_seq in hashes and row.team_id == run.team_id and same(computed, row.hash)
         is_good = is_good and _is_whole(row.codec, row.body)
         if is_good:
@@ -76,17 +89,40 @@ def _deltas(run: Run, hashes: dict[int, bytes]) -> Iterator[IntegrityError | Non
         yield None if is_good else IntegrityError(run.id, row.seq, "the checkpoint")
 
 
-def _segments(run: Run, hashes: dict[int, bytes]) -> Iterator[IntegrityError | None]:
+def _segments(run: Run, hashes: dict[int, bytes], tips: dict[int, bytes]) -> Iterator[IntegrityError | None]:
     for row in _checkpoints(run, SEGMENT):
         encoded, tip = Encoded(row.codec, bytes(row.body), 0), bytes(row.tip_hash or b"")
-        start = hashes.get(row.parent_seq, b"")
-        computed = segment_mac(run.team_id, run.id, row.seq, row.parent_seq, start, tip, encoded)
+        start = (row.parent_seq, hashes.get(row.parent_seq, b""))
+        files = tips.get(row.seq, NO_CHANGE)
+        computed = segment_mac(run.team_id, run.id, row.seq, start, tip, encoded, files=files)
         is_good = (
             same(computed, row.hash)
             and same(tip, hashes.get(row.seq, b""))
             and _is_whole(row.codec, row.body)
         )
         yield None if is_good else IntegrityError(run.id, row.seq, "the segment")
+
+
+def _files(run: Run, hashes: dict[int, bytes], tips: dict[int, bytes]) -> Iterator[IntegrityError | None]:
+    """Yield the verdict on each change of files, with the contents that it brought."""
+    known: set[File] = set()
+    for row in _checkpoints(run, FILES):
+        before = tips.get(row.parent_seq, NO_CHANGE) if row.seq else NO_CHANGE
+        is_good = row.seq in hashes and row.team_id == run.team_id and same(hash_of(row, before), row.hash)
+        is_good = is_good and _has_contents(row, known)
+        yield None if is_good else IntegrityError(run.id, row.seq, "the files")
+
+
+def _has_contents(row: Checkpoint, known: set[File]) -> bool:
+    """Return whether every content that the change brought is there; those in `known` were seen before."""
+    brought: Manifest = {}
+    try:
+        apply_change(brought, load(row.codec, row.body) | {"remove": []})
+        new = set(brought.values()) - known
+        known |= {file for file, _ in contents(row.team_id, new)}
+    except (ValueError, TypeError):
+        return False
+    return True
 
 
 def _outcomes(run: Run) -> Iterator[IntegrityError | None]:

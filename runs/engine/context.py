@@ -1,6 +1,7 @@
 """The context: everything a node may ask of the world, journalled."""
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
@@ -63,6 +64,9 @@ class Shell(Protocol):
     def log(self, level: str, message: str) -> None:
         """Keep the line for the next commit."""
 
+    def workspace(self) -> Path:
+        """Return the run's folder, with the files of its last checkpoint."""
+
 
 class Context(ChildRuns, ApprovedTools):
     """A node's door to the world. Whatever goes through it happens once, however often the node runs.
@@ -75,6 +79,16 @@ class Context(ChildRuns, ApprovedTools):
         self._shell, self._journal = shell, journal
         self.signal: ControlSignal | None = None
         self.run_id, self.agent, self.attempt = run_id, agent, attempt
+
+    @property
+    def workspace(self) -> Path:
+        """The run's folder of files, as the last checkpoint holds them; what the node leaves there is kept with its commit.
+
+        `(ctx.workspace / "report.md").write_text(…)`. A node that is tried again, or goes on after a wait, begins with
+        the files of the checkpoint before it. The folder is another one each time: give it to no tool, and keep it in
+        no state.
+        """
+        return self._guarded(self._shell.workspace)
 
     def tool(self, name: str, /, **args: Any) -> Any:
         """Return what the tool returns; done once, recorded, tried again by the tool's retry policy.

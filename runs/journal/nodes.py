@@ -8,8 +8,8 @@ from agentops.common.conf import conf
 from agentops.common.ids import new_token
 from agentops.common.types import JsonObject, JsonValue
 from runs.checkpoints.blobs import shelved
-from runs.checkpoints.chain import checkpoint_hash, end_mac
-from runs.checkpoints.codec import Encoded, encode_capped
+from runs.checkpoints.chain import checkpoint_hash, end_mac, files_hash
+from runs.checkpoints.codec import Encoded, encode, encode_capped
 from runs.checkpoints.segments import Segment, Tail
 from runs.engine.updates import Delta
 from runs.journal.fence import Lease, Row, execute, fenced, persist
@@ -33,29 +33,41 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class NodeCommit:
-    """What a finished node leaves: its delta, what people read, and how many actions it did."""
+    """What a finished node leaves: its delta, what people read, how many actions it did, and what files it changed."""
 
     delta: Encoded
     hash: bytes
     segment: Segment | None
     summary: str
     n_actions: int
+    files: Encoded | None = None
+    files_hash: bytes = b""
 
 
 def encode_delta(
-    lease: Lease, position: Position, delta: Delta, tail: Tail, *, summary: str, n_actions: int
+    lease: Lease,
+    position: Position,
+    delta: Delta,
+    tail: Tail,
+    *,
+    summary: str,
+    n_actions: int,
+    files: JsonObject | None = None,
 ) -> NodeCommit:
     """Return the delta as it will be stored, chained to the head, with the segment that it completes, if any.
 
-    The delta is added to `tail`.
+    `files` is what the node changed in its workspace (runs.engine.files). Delta and change are added to `tail`.
     Raises: TooLargeError
     """
-    what = f"the update of node {position.node!r}"
+    what, place = f"the update of node {position.node!r}", (lease.team_id, lease.run_id, position.node_seq)
     encoded = shelved(lease.team_id, encode_capped(delta, max_bytes=conf().value_max_bytes, what=what))
-    link = checkpoint_hash(lease.team_id, lease.run_id, position.node_seq, position.head_hash, encoded)
+    change = None if files is None else shelved(lease.team_id, encode(files))
+    if change is not None:
+        tail.files = files_hash(*place, tail.files, change)
+    link = checkpoint_hash(*place, position.head_hash, encoded, files=tail.files)
     tail.add(delta)
-    segment = tail.segment(lease.team_id, lease.run_id, position.node_seq, link)
-    return NodeCommit(encoded, link, segment, summary[:300], n_actions)
+    segment = tail.segment(*place, link)
+    return NodeCommit(encoded, link, segment, summary[:300], n_actions, change, tail.files)
 
 
 def commit_goto(
@@ -221,14 +233,23 @@ def _commit(
         "codec": done.delta.codec, "body": done.delta.body, "key_id": conf().integrity_key_id,
         "n_steps": 1 + done.n_actions, "n_failed": 0, **more,
     }  # fmt: skip
-    values = [value for value in (done.delta, params.pop("value", None)) if value is not None]
-    if done.segment is None:
-        return _fenced(guard, with_blobs(("node_step", "checkpoint"), params, values), params, pending)
-    params |= {
-        "segment_from": done.segment.from_seq, "segment_codec": done.segment.encoded.codec,
-        "segment_body": done.segment.encoded.body, "segment_mac": done.segment.mac,
-    }  # fmt: skip
-    arms = with_blobs(("node_step", "checkpoint", "segment"), params, [*values, done.segment.encoded])
+    values = [params.pop("value", None), done.delta, done.files]
+    arms: tuple[str, ...] = ("node_step", "checkpoint")
+    if done.files is not None:
+        arms += ("files",)
+        params |= {
+            "files_codec": done.files.codec,
+            "files_body": done.files.body,
+            "files_hash": done.files_hash,
+        }
+    if done.segment is not None:
+        arms += ("segment",)
+        values.append(done.segment.encoded)
+        params |= {
+            "segment_from": done.segment.from_seq, "segment_codec": done.segment.encoded.codec,
+            "segment_body": done.segment.encoded.body, "segment_mac": done.segment.mac,
+        }  # fmt: skip
+    arms = with_blobs(arms, params, [value for value in values if value is not None])
     return _fenced(guard, arms, params, pending)
 
 

@@ -83,6 +83,11 @@ ARMS = {
         " SELECT %(run_id)s, %(seq)s, 'd', team_id, %(parent_seq)s, %(branch)s, %(codec)s, %(body)s, %(key_id)s, %(hash)s"
         " FROM r"
     ),
+    "files": (
+        "INSERT INTO runs_checkpoint (run_id, seq, kind, team_id, parent_seq, branch, codec, body, key_id, hash)"
+        " SELECT %(run_id)s, %(seq)s, 'c', team_id, %(parent_seq)s, %(branch)s, %(files_codec)s, %(files_body)s, %(key_id)s,"
+        " %(files_hash)s FROM r"
+    ),
     "segment": (
         "INSERT INTO runs_checkpoint (run_id, seq, kind, team_id, parent_seq, branch, codec, body, key_id, hash, tip_hash)"
         " SELECT %(run_id)s, %(seq)s, 'g', team_id, %(segment_from)s, %(branch)s, %(segment_codec)s, %(segment_body)s,"

@@ -138,7 +138,8 @@ class Attempt(models.Model):
 class Checkpoint(models.Model):
     """The state after a node step: a delta chained to its parent checkpoint, or a snapshot stored whole.
 
-    A segment stands beside the delta of the step that completes it; `tip_hash` is that delta's hash.
+    A segment stands beside the delta of the step that completes it; `tip_hash` is that delta's hash. A change of the
+    workspace's files stands beside the delta of the step that made it, whose hash covers it.
     """
 
     pk = models.CompositePrimaryKey("run_id", "seq", "kind")
@@ -146,7 +147,9 @@ class Checkpoint(models.Model):
         Run, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="+"
     )
     seq = models.BigIntegerField()
-    kind = models.CharField(max_length=1, choices=[("d", "delta"), ("g", "segment"), ("s", "snapshot")])
+    kind = models.CharField(
+        max_length=1, choices=[("c", "change of files"), ("d", "delta"), ("g", "segment"), ("s", "snapshot")]
+    )
     team_id = models.UUIDField()
     parent_seq = models.BigIntegerField()
     branch = models.IntegerField(default=1)

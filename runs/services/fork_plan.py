@@ -10,9 +10,11 @@ from agentops.common.canonical import NotJsonError, clean_json
 from agentops.common.errors import ConflictError, InvalidInputError
 from agentops.common.types import JsonValue
 from runs.checkpoints.diff import same_json
+from runs.checkpoints.files import files_at
 from runs.checkpoints.patch import PatchError, apply_patch
-from runs.checkpoints.store import rebuild
+from runs.checkpoints.store import Rebuilt, rebuild
 from runs.engine.errors import ProgramError
+from runs.engine.files import Manifest
 from runs.engine.frozen import thaw
 from runs.engine.program import Program
 from runs.engine.reuse import FORK_MODES, Mode
@@ -55,7 +57,8 @@ class ForkPlan:
     """A fork that can be made: everything about it has been checked.
 
     `state` is the one it begins with, `before` the recorded one. `kept` are the actions of its first node that are
-    copied into its journal, `edited` the outputs somebody has written, by the seq of their action.
+    copied into its journal, `edited` the outputs somebody has written, by the seq of their action. `files` are those of
+    its workspace.
     """
 
     parent: Run
@@ -69,6 +72,7 @@ class ForkPlan:
     checkpoint_hash: bytes
     kept: list[Step]
     edited: dict[int, JsonValue]
+    files: Manifest
 
 
 def plan_fork(actor: Actor, run_id: UUID, request: ForkRequest) -> ForkPlan:
@@ -91,13 +95,21 @@ def plan_fork(actor: Actor, run_id: UUID, request: ForkRequest) -> ForkPlan:
     _check_node(point, program, version)
     kept = [] if is_changed else _kept(parent, point, edited)
     _check_edited(parent, point, edited, {step.seq for step in kept})
-    return ForkPlan(parent, point, mode, version, program, new_input, before, state, built.hash, kept, edited)
+    files = _files(parent, point, built)
+    return ForkPlan(
+        parent, point, mode, version, program, new_input, before, state, built.hash, kept, edited, files
+    )
 
 
 def misfit(pointer: str, message: str) -> InvalidInputError:
     """Return the error for a part of the request."""
     told = f"the request does not fit at {pointer}: {message}"
     return InvalidInputError(told, errors=[{"pointer": pointer, "message": message}])
+
+
+def _files(parent: Run, point: Point, built: Rebuilt) -> Manifest:
+    branch, seq, tip = point.lineage.branch, point.checkpoint_seq, built.tail.files
+    return files_at(parent.team_id, parent.pk, branch=branch, seq=seq, tip=tip).manifest
 
 
 def _parent(actor: Actor, run_id: UUID) -> Run:
