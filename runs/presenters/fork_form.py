@@ -1,6 +1,7 @@
 """The form that forks a run: what somebody typed, what it asks for, and what would become of the world."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,15 +11,17 @@ from django.utils.translation import gettext_lazy
 
 from agentops.common.errors import AgentOpsError, InvalidInputError
 from agentops.common.types import JsonValue
-from runs.checkpoints.diff import diff, same_json
+from runs.checkpoints.diff import diff, escape, same_json
 from runs.engine.reuse import FORK_MODES, Mode
-from runs.presenters import text
+from runs.presenters import json_tree, text, times
 from runs.presenters.effects import MEANS, fate_words
 from runs.presenters.status import Chip, Words
 from runs.selectors.effects import Behind
 from runs.services.fork_plan import ForkRequest
 
 EDITABLE_CHARACTERS = 60_000
+SHORT_CHARACTERS = 8_000
+KEEP = "$keep"
 NAMES: dict[Mode, Words] = {
     Mode.RECORDED: gettext_lazy("Recorded"),
     Mode.DRY: gettext_lazy("Dry"),
@@ -49,8 +52,8 @@ class EffectLine:
 class ForkForm:
     """The form as somebody filled it; what does not fit stands in `errors` at its field, or in `told`.
 
-    `state` is JSON, empty where the state is too long to be edited; `patch` is JSON Patch, used then. `output` is what
-    the action at which the fork begins should have returned.
+    `state` and `input` are JSON, empty where they are too long to be edited; `patch` is JSON Patch, used then instead of
+    `state`. `output` is what the action at which the fork begins should have returned.
     """
 
     seq: int
@@ -58,6 +61,7 @@ class ForkForm:
     state: str = ""
     patch: str = ""
     output: str = ""
+    input: str = ""
     version: str = ""
     reason: str = ""
     keep_signals: bool = False
@@ -71,9 +75,19 @@ class ForkForm:
             for mode, label in NAMES.items()
         ]
 
-    def request(self, before: Any, recorded: Any, *, has_output: bool) -> ForkRequest | None:
-        """Return what is asked for; None when a field cannot be read, which then bears the error."""
-        state = self._read("state", self.state, before)
+    def request(
+        self, before: Any, given: JsonValue, recorded: Any, *, has_output: bool
+    ) -> ForkRequest | None:
+        """Return what is asked for; None when a field cannot be read, which then bears the error.
+
+        Args:
+            before: the state it would begin with.
+            given: the input of the run.
+            recorded: what the action returned at which it begins.
+            has_output: whether there is such an action.
+        """
+        state = self._state(before)
+        new_input = self._read("input", self.input, given)
         patch = self._read("patch", self.patch, []) if self.patch else diff(before, state)
         output = self._read("output", self.output, recorded) if has_output else recorded
         if self.mode not in {mode.value for mode in FORK_MODES}:
@@ -87,6 +101,7 @@ class ForkForm:
         return ForkRequest(
             seq=self.seq, effect_mode=self.mode, reason=self.reason, state_patch=patch or None,
             outputs={self.seq: output} if is_edited else None, keep_signals=self.keep_signals,
+            input=new_input, has_input=not same_json(new_input, given),
             version=int(self.version) if self.version.isdecimal() and len(self.version) < 9 else None,
         )  # fmt: skip
 
@@ -112,6 +127,16 @@ class ForkForm:
         else:
             self.told.append(detail)
 
+    def _state(self, before: Any) -> JsonValue:
+        typed = self._read("state", self.state, before)
+        try:
+            return restored(typed, before) if KEEP in self.state else typed
+        except KeyError as error:
+            self.errors["state"] = _("There is nothing at %(place)s to keep.") % {
+                "place": text.line(error.args[0], 80)
+            }
+            return typed
+
     def _read(self, name: str, typed: str, otherwise: JsonValue) -> JsonValue:
         if not typed.strip():
             return otherwise
@@ -127,7 +152,46 @@ class ForkForm:
         return otherwise
 
 
-_PLACES = {"state_patch": "state", "outputs": "output", "version": "version", "effect_mode": "mode"}
+_PLACES = {
+    "state_patch": "state",
+    "input": "input",
+    "outputs": "output",
+    "version": "version",
+    "effect_mode": "mode",
+}
+
+
+def editable(state: Any) -> str:
+    """Return a state as JSON to be edited, its long members by reference (`{"$keep": "/pages"}`); empty when it cannot be.
+
+    `restored` puts the members back.
+    """
+    if not isinstance(state, dict) or KEEP in json.dumps(state, ensure_ascii=False):
+        return pretty(state)
+    sizes = {key: len(json.dumps(value, ensure_ascii=False)) for key, value in state.items()}
+    if sum(sizes.values()) <= SHORT_CHARACTERS:
+        return pretty(state)
+    return pretty({
+        key: {KEEP: f"/{escape(key)}"} if sizes[key] > SHORT_CHARACTERS // 4 else value for key, value in state.items()
+    })  # fmt: skip
+
+
+def restored(typed: JsonValue, before: Any) -> JsonValue:
+    """Return a state that was edited, with the members that stood there by reference.
+
+    Raises: KeyError for a reference to what is not there.
+    """
+    if isinstance(typed, dict):
+        if typed.keys() == {KEEP}:
+            try:
+                found: JsonValue = json_tree.at(before, str(typed[KEEP]))
+            except KeyError:
+                raise KeyError(str(typed[KEEP])) from None
+            return found
+        return {key: restored(value, before) for key, value in typed.items()}
+    if isinstance(typed, list):
+        return [restored(value, before) for value in typed]
+    return typed
 
 
 def pretty(value: Any) -> str:
@@ -147,6 +211,43 @@ def effect_lines(behinds: Sequence[Behind]) -> list[EffectLine]:
     ]  # fmt: skip
 
 
+def estimate(behind: Behind, mode: Mode) -> str:
+    """Return what going on from there may cost, going by what the run itself spent behind the place."""
+    told = {
+        "n": text.number(behind.n_actions), "cost": text.money(behind.cost_microusd), "tokens": text.number(behind.tokens),
+        "time": times.duration(behind.seconds),
+    }  # fmt: skip
+    if not behind.n_actions:
+        return _("No action was done behind this place, so there is nothing to go by.")
+    if mode is Mode.RECORDED:
+        if not behind.cost_microusd:
+            return (
+                _(
+                    "Nothing while the requests stay equal; the %(n)s actions behind this place cost nothing either."
+                )
+                % told
+            )
+        return (
+            _(
+                "Nothing while the requests stay equal; about %(cost)s if all %(n)s actions had to be done anew."
+            )
+            % told
+        )
+    if not behind.cost_microusd:
+        return _("Nothing to pay, going by the %(n)s actions behind this place; they took %(time)s.") % told
+    return (
+        _(
+            "About %(cost)s and %(tokens)s tokens, as the %(n)s actions behind this place took; they ran %(time)s."
+        )
+        % told
+    )
+
+
+def fates_of(behind: Behind) -> list[tuple[Chip, int]]:
+    """Return what becomes of the writes behind a place: each fate, and of how many."""
+    return [(fate_words(fate), n) for fate, n in Counter(effect.fate for effect in behind.effects).items()]
+
+
 def posted(data: Mapping[str, str], seq: int) -> ForkForm:
     """Return the form as it was posted."""
 
@@ -154,6 +255,6 @@ def posted(data: Mapping[str, str], seq: int) -> ForkForm:
         return data.get(name, "").strip()
 
     return ForkForm(
-        seq, mode=typed("mode"), state=typed("state"), patch=typed("patch"), output=typed("output"), version=typed("version"),
-        reason=typed("reason"), keep_signals=bool(typed("keep_signals")),
+        seq, mode=typed("mode"), state=typed("state"), patch=typed("patch"), output=typed("output"), input=typed("input"),
+        version=typed("version"), reason=typed("reason"), keep_signals=bool(typed("keep_signals")),
     )  # fmt: skip

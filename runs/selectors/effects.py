@@ -34,11 +34,17 @@ class EffectBehind:
 
 @dataclass(frozen=True, slots=True)
 class Behind:
-    """What was done behind a place: how many actions, how many of them writes, and the first SHOWN of these."""
+    """What was done behind a place: how many actions, how many of them writes, and the first SHOWN of these.
+
+    `cost_microusd`, `tokens` and `seconds` are what all these actions took together.
+    """
 
     n_actions: int
     n_effects: int
     effects: list[EffectBehind]
+    cost_microusd: int
+    tokens: int
+    seconds: float
 
 
 def effects_behind(run: Run, point: Point, mode: Mode, *, edited: frozenset[int] = frozenset()) -> Behind:
@@ -56,7 +62,10 @@ def effects_behind(run: Run, point: Point, mode: Mode, *, edited: frozenset[int]
         )
         for step in writes[:SHOWN]
     ]  # fmt: skip
-    return Behind(len(actions), len(writes), effects)
+    cost = sum(step.cost_microusd for step in actions)
+    tokens = sum(step.tokens_in + step.tokens_out for step in actions)
+    seconds = sum((step.ended_at - step.started_at).total_seconds() for step in actions if step.ended_at)
+    return Behind(len(actions), len(writes), effects, cost, tokens, seconds)
 
 
 def _args(row: Outcome | None) -> Any:

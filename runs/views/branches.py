@@ -11,10 +11,21 @@ from agentops.accounts.roles import Actor, Scope
 from agentops.common.errors import AgentOpsError, IllegalMoveError
 from agentops.common.ids import new_token
 from runs.checkpoints.chain import IntegrityError
+from runs.checkpoints.diff import summarise
 from runs.engine.reuse import Mode
 from runs.models import Run
+from runs.presenters.diff import story_of
 from runs.presenters.effects import MEANS
-from runs.presenters.fork_form import NAMES, ForkForm, effect_lines, posted, pretty
+from runs.presenters.fork_form import (
+    NAMES,
+    ForkForm,
+    editable,
+    effect_lines,
+    estimate,
+    fates_of,
+    posted,
+    pretty,
+)
 from runs.presenters.lanes import HEIGHT, lanes_of
 from runs.selectors.branches import branches_for, has_signals, usual_point
 from runs.selectors.console.versions import versions_to_migrate_to
@@ -23,7 +34,7 @@ from runs.selectors.runs import run_for
 from runs.selectors.steps import step_for
 from runs.services.fork_plan import ForkPlan, ForkRequest, plan_fork
 from runs.services.fork_run import fork_run
-from runs.services.preview_fork import preview_fork
+from runs.services.preview_fork import ForkPreview, preview_fork
 from runs.services.preview_rewind import preview_rewind
 from runs.services.rewind_run import may_rewind, rewind_run
 from runs.views.base import respond, room
@@ -56,10 +67,12 @@ def fork(request: HttpRequest, actor: Actor, run_id: UUID) -> HttpResponse:
         return _refused(request, actor, run, "fork", seq, error)
     recorded, has_output = _recorded_output(actor, run, plan)
     if request.method == "GET":
-        form = ForkForm(seq, state=pretty(plan.before), output=pretty(recorded) if has_output else "")
+        form = ForkForm(
+            seq, state=editable(plan.before), output=pretty(recorded) if has_output else "", input=pretty(plan.input)
+        )  # fmt: skip
         return _fork_form(request, actor, plan, form, has_output=has_output)
     form = posted(request.POST.dict(), seq)
-    asked = form.request(plan.before, recorded, has_output=has_output)
+    asked = form.request(plan.before, plan.input, recorded, has_output=has_output)
     return _forked(request, actor, plan, form, asked, has_output=has_output)
 
 
@@ -85,14 +98,23 @@ def _fork_form(
 ) -> HttpResponse:  # fmt: skip
     run = run_for(actor, plan.parent.pk)
     behinds = [effects_behind(plan.parent, plan.point, mode) for mode in NAMES]
+    preview = preview or (ForkPreview(plan, [], summarise([]), behinds[0]) if status == 200 else None)
     context = {
         "run": run, "tab": "", "form": form, "plan": plan, "preview": preview, "has_output": has_output,
         "modes": [str(name) for name in NAMES.values()], "behind": behinds[0], "effects": effect_lines(behinds),
         "versions": versions_to_migrate_to(actor, run), "has_signals": has_signals(actor, run),
         "key": request.POST.get("idempotency_key", "") or str(new_token()),
     }  # fmt: skip
-    context |= head_context(request, actor, run)
-    return respond(request, "runs/fork.html", context, regions=_HEAD, status=status)
+    if preview:
+        context |= {
+            "changes": story_of(preview.plan.before, preview.plan.state), "fates": fates_of(preview.behind),
+            "estimate": estimate(preview.behind, preview.plan.mode),
+        }  # fmt: skip
+    if request.headers.get("HX-Target") == "preview":
+        status = 200  # somebody is typing: that it does not fit yet is no error
+    else:
+        context |= head_context(request, actor, run)
+    return respond(request, "runs/fork.html", context, regions=_HEAD | {"preview": "preview"}, status=status)
 
 
 @require_http_methods(["GET", "POST"])

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from bs4 import BeautifulSoup
 from django.test import Client
 
 from agentops.accounts.models import Team
@@ -55,7 +56,7 @@ def test_a_posted_form_forks_once_with_what_was_changed(ada: Client, see: See, m
     sent = fields(see(f"/runs/{mailing.pk}/fork?from=10"))
     sent |= {"mode": "dry", "reason": "to see", "state": json.dumps(state(mailing, 10) | {"to": "bob"})}
     checked = ada.post(f"/runs/{mailing.pk}/fork", sent | {"preview": "1"})
-    assert "1 change to the state." in checked.content.decode()
+    assert "1 Changed" in words(one(BeautifulSoup(checked.content, "html.parser"), "#preview"))
     assert Run.objects.count() == 1
     first, again = (ada.post(f"/runs/{mailing.pk}/fork", sent) for _ in range(2))
     assert first.status_code == 302
@@ -65,6 +66,24 @@ def test_a_posted_form_forks_once_with_what_was_changed(ada: Client, see: See, m
     head = one(see(f"/runs/{child.pk}"), "#run-head")
     assert "dry" in words(one(head, ".title"))
     assert one(head, f".crumb a[href='/runs/{mailing.pk}']")
+
+
+def test_the_form_says_while_one_types_what_the_fork_would_be(ada: Client, see: See, mailing: Run) -> None:
+    page = see(f"/runs/{mailing.pk}/fork?from=10")
+    shown = words(one(page, "#preview"))
+    assert "Begins at send" in shown
+    assert "Not repeated × 1" in shown
+    assert "Nothing while the requests stay equal" in shown
+    region = {"HX-Request": "true", "HX-Target": "preview"}
+    sent = fields(page) | {"preview": "1", "mode": "live", "input": json.dumps({"to": "bob"})}
+    told = ada.post(f"/runs/{mailing.pk}/fork", sent, headers=region).content.decode()
+    assert told.startswith('<section id="preview"')
+    assert "Happens again" in told
+    assert "bob" in told
+    broken = ada.post(f"/runs/{mailing.pk}/fork", sent | {"state": "{"}, headers=region)
+    assert broken.status_code == 200
+    assert "This is not JSON: line 1, column 2" in broken.content.decode()
+    assert Run.objects.count() == 1
 
 
 def test_an_action_offers_its_output_to_be_edited(ada: Client, see: See, mailing: Run) -> None:
@@ -202,3 +221,21 @@ def test_a_run_whose_rows_fail_their_check_offers_a_fork_from_the_last_good(
     ledger.allow_success()
     child = drive(Run.objects.get(forked_from=mailing))
     assert (child.status, state(child)["n"]) == ("succeeded", 10)
+
+
+def test_long_members_of_a_state_stay_what_they_are_unless_somebody_writes_there(
+    ada: Client, see: See, team: Team
+) -> None:
+    ledger.create()
+    register_programs(team_id=team.pk)
+    run = drive(a_run("test-mailing", {"to": "ada", "pages": ["word " * 20] * 200}, team=team))
+    sent = fields(see(f"/runs/{run.pk}/fork?from=10"))
+    typed = json.loads(sent["state"])
+    assert typed["pages"] == {"$keep": "/pages"}
+    gone = ada.post(f"/runs/{run.pk}/fork", sent | {"state": json.dumps(typed | {"pages": {"$keep": "/no"}})})
+    assert "There is nothing at /no to keep." in words(BeautifulSoup(gone.content, "html.parser"))
+    assert (
+        ada.post(f"/runs/{run.pk}/fork", sent | {"state": json.dumps(typed | {"to": "bob"})}).status_code
+        == 302
+    )
+    assert state(Run.objects.get(forked_from=run)) == state(run, 10) | {"to": "bob"}
