@@ -29,7 +29,8 @@ def is_of(code: str, *classes: str) -> bool:
 class Failure:
     """What ended a node.
 
-    `tool`, `effect`, `timeout_seconds` and `request` (the hex of its hash) are of the call that failed, if one did.
+    `tool`, `effect`, `timeout_seconds` and `requests` (the hex of their hashes) are of the call that failed, if one did; of
+    calls made side by side, all that failed.
     """
 
     node: str
@@ -38,7 +39,7 @@ class Failure:
     tool: str = ""
     effect: str = ""
     timeout_seconds: float = 0.0
-    request: str = ""
+    requests: tuple[str, ...] = ()
 
     @property
     def is_write(self) -> bool:

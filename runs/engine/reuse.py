@@ -36,6 +36,9 @@ class Mark(StrEnum):
     INHERITED = "inherited"
     EDITED = "edited"
     SIMULATED = "simulated"
+    CACHED = "cached"
+    SKIPPED = "skipped"
+    SWAPPED = "swapped"
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,7 +136,7 @@ def _reduced_tools(rung: Rung, failure: Failure, world: World, n: int) -> Try | 
 
 def _cached_read(rung: Rung, failure: Failure, world: World, n: int) -> Try | str:
     age_seconds = world.cached_age_seconds
-    if failure.effect != "read":
+    if not failure.tool or failure.effect != "read":
         return "no read failed"
     if age_seconds is None:
         return "no answer was kept"
@@ -150,7 +150,7 @@ def _skip(rung: Rung, failure: Failure, world: World, n: int) -> Try | str:
         return Try(f"skip {failure.node}, go on with {to}", to_node=to)
     if not failure.tool or failure.is_write:
         return "no read failed"
-    return Try(f"skip {failure.tool}", {"skipped": {failure.request: rung.params["value"]}})
+    return Try(f"skip {failure.tool}", {"skipped": dict.fromkeys(failure.requests, rung.params["value"])})
 
 
 def _ask(rung: Rung, failure: Failure, world: World, n: int) -> Try | str:

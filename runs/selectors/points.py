@@ -36,6 +36,10 @@ class Point:
         """Return the beginning of the node."""
         return replace(self, ordinal=0)
 
+    def going_to(self, node: str) -> "Point":
+        """Return the same place, from which the run goes on with another node."""
+        return replace(self, node=node)
+
     def is_before(self, step: Step) -> bool:
         """Return whether the action was done on the way to this place."""
         return self.lineage.holds(step.branch, step.parent_seq) and not self.is_behind(step)
@@ -72,6 +76,14 @@ def point_at(run: Run, seq: int) -> Point:
     if step.status == "succeeded":
         raise IntegrityError(run.pk, seq, "the checkpoint", _nearest(run, seq))
     return _inside(run, seq, seq, step.branch, 0)
+
+
+def beginning_of(run: Run, node_seq: int) -> Point:
+    """Return the beginning of a node of the run's own branch; of the one that runs, too.
+
+    Raises: IntegrityError: the checkpoint before it is gone.
+    """
+    return _inside(run, node_seq, node_seq, run.branch, 0)
 
 
 def actions_behind(run: Run, point: Point, *, kinds: tuple[str, ...] = ("tool",)) -> list[Step]:

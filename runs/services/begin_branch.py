@@ -5,13 +5,15 @@ The new branch inherits every write that may have happened and that its state kn
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Literal
 from uuid import UUID
 
-from django.db.models import F, Max, Q
+from django.db.models import DateTimeField, ExpressionWrapper, F, Max, Q
 from django.db.models.functions import Coalesce, Now
 
 from agentops.common.transactions import after_commit, transaction_required
+from agentops.common.types import JsonObject
 from runs.checkpoints.codec import Encoded
 from runs.checkpoints.reuses import mac_of, seal_of
 from runs.checkpoints.store import rebuild
@@ -44,8 +46,17 @@ class _Known:
 
 
 @transaction_required
-def begin_branch(run: Run, point: Point, *, cause: Cause, by: str, reason: str) -> Branch:
-    """Return the new branch; the run is queued at its first node, under a higher epoch.
+def begin_branch(
+    run: Run,
+    point: Point,
+    *,
+    cause: Cause,
+    by: str,
+    reason: str,
+    changes: JsonObject | None = None,
+    wait_seconds: float = 0.0,
+) -> Branch:
+    """Return the new branch; the run is queued at its first node, under a higher epoch, or sleeps before it.
 
     What was open on the branch that is left is closed, and what it waited for is let go; signals that it had used
     behind the point are free again. The caller holds the lock of the run row and has seen that nobody executes it.
@@ -59,7 +70,7 @@ def begin_branch(run: Run, point: Point, *, cause: Cause, by: str, reason: str) 
         run=run, number=_last_number(run) + 1, team_id=run.team_id, parent_number=_branch_at(run, point), cause=cause,
         effect_mode=mode.value, from_seq=point.seq, checkpoint_seq=point.checkpoint_seq, from_hash=built.hash, node=point.node,
         first_seq=_last_seq(run) + 1, left_head_seq=run.head_seq, left_head_hash=run.head_hash, left_node=run.node,
-        left_node_seq=run.node_seq, reason=reason, by=by,
+        left_node_seq=run.node_seq, reason=reason, by=by, changes=changes,
     )  # fmt: skip
     place = Place(run.team_id, run.pk, branch.number)
     kept = actions_kept(run, point)
@@ -67,6 +78,10 @@ def begin_branch(run: Run, point: Point, *, cause: Cause, by: str, reason: str) 
     branch.reuse_hash = seal_of(branch, insert_reuses(_numbered(_inherited(run, point, place, kept, branch))))
     branch.save(force_insert=True)
     _move(run, branch, len(kept))
+    if cause == "rewind":
+        _begin_anew(run)
+    if wait_seconds:
+        _let_sleep(run, branch, wait_seconds)
     return branch
 
 
@@ -79,12 +94,26 @@ def _move(run: Run, branch: Branch, n_kept: int) -> None:
     Run.objects.filter(pk=run.pk).update(
         status=target(Move.REWIND).value, branch=branch.number, epoch=F("epoch") + 1, effect_mode=branch.effect_mode,
         head_seq=branch.checkpoint_seq, head_hash=branch.from_hash, node=branch.node, node_seq=branch.first_seq,
-        node_attempt=1, attempts_before=0, node_at=None, worker_id=None, control="", paused_from="", health=[],
-        wake_at=None, waiting_on=None, queued_at=Now(), ended_at=None, ended_by="", end_reason="", error=None,
-        output=None, output_codec=0, end_mac=None, progress_done=None, progress_total=None, progress_note="", lost_seq=None,
-        lost_together=0, lost_alone=0, is_isolated=False, n_steps=F("n_steps") + n_kept,
+        node_attempt=1, attempts_before=0, node_at=None, worker_id=None, paused_from="", health=[], wake_at=None, waiting_on=None,
+        queued_at=Now(), ended_at=None, ended_by="", end_reason="", error=None, output=None, output_codec=0, end_mac=None,
+        lost_seq=None, lost_together=0, lost_alone=0, is_isolated=False, n_steps=F("n_steps") + n_kept,
     )  # fmt: skip
+
+
+def _begin_anew(run: Run) -> None:
+    """Forget what was asked of the run and how far it was, and let it run though its deadline is over: a person said so."""
+    Run.objects.filter(pk=run.pk).update(
+        control="", progress_done=None, progress_total=None, progress_note=""
+    )
     Run.objects.filter(pk=run.pk, deadline_at__lte=Now()).update(deadline_at=None)
+
+
+def _let_sleep(run: Run, branch: Branch, seconds: float) -> None:
+    due = ExpressionWrapper(Now() + timedelta(seconds=seconds), output_field=DateTimeField())
+    waiting_on = {"kind": "heal", "seq": branch.first_seq, "text": branch.reason}
+    Run.objects.filter(pk=run.pk).update(
+        status=target(Move.SLEEP).value, wake_at=due, waiting_on=waiting_on, health=["retrying"]
+    )
 
 
 def _let_go(run: Run, point: Point) -> None:

@@ -12,13 +12,14 @@ from typing import Any
 
 from agentops.common.canonical import Cleaner, NotJsonError
 from agentops.common.conf import conf
-from agentops.common.errors import TooLargeError
+from agentops.common.errors import InvalidInputError, TooLargeError
 from agentops.common.types import JsonObject, JsonValue
 from runs.checkpoints.codec import encode_capped
 from runs.engine.control import ControlSignal
 from runs.engine.errors import ToolError
 from runs.engine.tools import ToolCall, ToolSpec
 from runs.journal.pending import now_seconds
+from runs.json_schema import check
 
 IN_PROCESS_WAIT_SECONDS = 1.0
 
@@ -92,9 +93,19 @@ def _once(spec: ToolSpec, args: JsonObject, call: ToolCall, tried: Tried) -> Jso
     cleaner = Cleaner()
     output = cleaner.clean(spec.run(call.again(tried.attempts), **args))
     encode_capped(output, max_bytes=conf().value_max_bytes, what=f"what {spec.name} returned")
+    if spec.output_schema is not None and not spec.effect.is_write:
+        _check_output(spec, spec.output_schema, output)
     if cleaner.replaced:
         tried.logs.append(f"{spec.name}: replaced {cleaner.replaced} characters that cannot be stored")
     return output
+
+
+def _check_output(spec: ToolSpec, schema: JsonObject, output: JsonValue) -> None:
+    """Refuse what does not fit; of a write it is too late for that."""
+    try:
+        check(output, schema, what=f"what {spec.name} returned")
+    except InvalidInputError as error:
+        raise ToolError(error.detail, code="invalid_output") from error
 
 
 def _note_failure(tried: Tried, spec: ToolSpec, error: BaseException, seq: int, began: float) -> float | None:

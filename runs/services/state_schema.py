@@ -1,9 +1,10 @@
-"""Checking the state that a node would leave against its program's schema."""
+"""Checking the state that a node would leave, and what a run would put out, against the schemas of its program."""
 
 from typing import Any
 
 from agentops.common.errors import InvalidInputError
-from runs.engine.errors import StateSchemaError
+from agentops.common.types import JsonValue
+from runs.engine.errors import OutputSchemaError, StateSchemaError
 from runs.engine.frozen import thaw
 from runs.engine.program import Program
 from runs.json_schema import check
@@ -20,3 +21,16 @@ def check_state(program: Program, state: Any) -> None:
         check(thaw(state), program.state_schema, what="the state")
     except InvalidInputError as error:
         raise StateSchemaError(error.detail) from error
+
+
+def check_output(program: Program, output: JsonValue) -> None:
+    """Return when the output fits `program.output_schema`, or when there is none.
+
+    Raises: OutputSchemaError naming the first place that does not fit.
+    """
+    if program.output_schema is None:
+        return
+    try:
+        check(output, program.output_schema, what="the output")
+    except InvalidInputError as error:
+        raise OutputSchemaError(error.detail) from error

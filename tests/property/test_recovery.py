@@ -37,7 +37,7 @@ rules = st.builds(
 policies = st.builds(Policy, st.lists(rules, max_size=4).map(tuple), st.integers(1, 40))
 failures = st.builds(
     Failure, st.sampled_from(NODES), st.sampled_from(CODES), st.just("it broke"), st.sampled_from(["", "http.get"]),
-    st.sampled_from(["", "read", "write"]), seconds, st.just("00ff"),
+    st.sampled_from(["", "read", "write"]), seconds, st.just(("00ff",)),
 )  # fmt: skip
 worlds = st.builds(
     World, st.just({"reads": "read", "writes": "write"}), st.frozensets(st.sampled_from(NODES)), st.none() | seconds
