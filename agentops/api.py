@@ -14,6 +14,7 @@ from agentops.api_auth import SessionAuth, TokenAuth
 from agentops.common.errors import BadRequestError
 from agentops.edge import CleanJsonParser, JsonRenderer
 from runs.api import agents_router, router
+from runs.api_audit import router as audit_router
 from runs.api_batches import router as batch_router
 from runs.api_batches import run_router as batch_run_router
 from runs.api_branches import router as branch_router
@@ -100,6 +101,7 @@ api.add_router("/bulk", bulk_router)
 api.add_router("/agents", agents_router)
 
 
+api.add_router("/audit", audit_router)
 def no_such_call(request: HttpRequest, path: str = "") -> HttpResponse:
     """Answer for addresses under /api/ where nothing is."""
     return problems.problem_response(problems.of_status(404))

@@ -1,6 +1,7 @@
 """What the frame around every page shows: the rooms, the state of the system, the person and their theme."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from django.http import HttpRequest
@@ -11,9 +12,11 @@ from django.utils.translation import gettext_lazy as _
 
 from agentops.accounts.middleware import maybe_actor_of
 from agentops.accounts.models import Team
+from agentops.accounts.roles import Scope
 from runs.presenters.dead_letters import count_words
 from runs.presenters.system import SystemWords, system_words
 from runs.selectors.console.dead_letters import n_dead_letters
+from runs.selectors.holdups import Pauses, pauses_for, team_for
 from runs.views.base import system_of
 
 DEAD_LETTERS = "runs:dead-letters"
@@ -55,8 +58,18 @@ class Console:
 
     @property
     def team_name(self) -> str:
+        return self._team.name if self._team else ""
+
+    @cached_property
+    def pauses(self) -> Pauses | None:
+        """What is paused whole; None for nothing, and for nobody."""
         actor = maybe_actor_of(self._request)
-        return Team.objects.get(id=actor.team_id).name if actor else ""
+        return pauses_for(actor, self._team) if actor and self._team else None
+
+    @cached_property
+    def _team(self) -> Team | None:
+        actor = maybe_actor_of(self._request)
+        return team_for(actor) if actor else None
 
     @property
     def zone(self) -> str:
@@ -68,7 +81,13 @@ class Console:
             url = reverse(name)
         except NoReverseMatch:
             return None
+        if name in _FOR_ADMINS and not self._may(Scope.ADMIN):
+            return None
         return Room(label, icon, url, is_here=False, key=key, badge=self._badge(name))
+
+    def _may(self, scope: Scope) -> bool:
+        actor = maybe_actor_of(self._request)
+        return actor is not None and actor.can(scope)
 
     def _is_in(self, url: str) -> bool:
         return self._request.path.startswith((url, *_ALSO.get(url, ())))
@@ -87,8 +106,11 @@ _ROOMS: list[tuple[str | Promise, str, str, str]] = [
     (_("Batches"), "queue", "runs:batches", "g b"),
     (_("Events"), "moving", "runs:events", ""),
     (_("Agents"), "agents", "runs:agents", "g a"),
+    (_("Limits"), "minus", "runs:limits", ""),
+    (_("Audit"), "shield", "audit", ""),
     (_("API"), "book", "api-1:openapi-view", ""),
 ]
+_FOR_ADMINS = {"audit"}
 # Pages of a room that stand at other addresses.
 _ALSO = {"/events": ("/sources", "/triggers")}
 

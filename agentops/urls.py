@@ -6,9 +6,13 @@ from agentops.api import api, no_such_call
 from agentops.health import healthz, readyz
 from agentops.hooks import hook
 from agentops.metrics import metrics_page
+from runs.views import audit
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("runs.urls")),
+    path("audit", audit.audit, name="audit"),
+    path("audit/verify", audit.audit_verdict, name="audit-verdict"),
+    path("audit/export", audit.export_audit, name="export-audit"),
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),
     path("metrics", metrics_page, name="metrics"),

@@ -45,7 +45,7 @@ def export_lines(request: HttpRequest, actor: Actor, run_id: UUID) -> StreamingH
     """The run and all its steps, one JSON object a line."""
     run = run_for(actor, run_id)
     chunks = _written(actor, run, run_line(run), step_line)
-    return _file(request, chunks, f"{run_id}.jsonl", "application/x-ndjson")
+    return download(request, chunks, f"{run_id}.jsonl", "application/x-ndjson")
 
 
 @room
@@ -53,7 +53,7 @@ def export_markdown(request: HttpRequest, actor: Actor, run_id: UUID) -> Streami
     """The run and all its steps in Markdown."""
     run = run_for(actor, run_id)
     chunks = _written(actor, run, run_markdown(run), step_markdown)
-    return _file(request, chunks, f"{run_id}.md", "text/markdown; charset=utf-8")
+    return download(request, chunks, f"{run_id}.md", "text/markdown; charset=utf-8")
 
 
 def _written(actor: Actor, run: Run, head: str, write: Callable[[StepDetail], str]) -> Iterator[str]:
@@ -64,7 +64,9 @@ def _written(actor: Actor, run: Run, head: str, write: Callable[[StepDetail], st
         after = details[-1].step.seq
 
 
-def _file(request: HttpRequest, chunks: Iterator[str], name: str, content_type: str) -> StreamingHttpResponse:
+def download(
+    request: HttpRequest, chunks: Iterator[str], name: str, content_type: str
+) -> StreamingHttpResponse:
     """Return a download that holds no more than a chunk in memory, also under an asynchronous server."""
     content = _awaited(chunks) if isinstance(request, ASGIRequest) else chunks
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-cache"}

@@ -76,6 +76,8 @@ def test_it_lists_the_calls_that_work(document: dict[str, Any]) -> None:
         ("get", "/api/v1/bulk/{job_id}"),
         ("get", "/api/v1/bulk/{job_id}/results"),
         ("post", "/api/v1/bulk/{job_id}/stop"),
+        ("get", "/api/v1/audit"),
+        ("get", "/api/v1/audit/verify"),
         ("get", "/api/v1/agents"),
         ("get", "/api/v1/agents/{slug}"),
         *(("post", f"/api/v1/agents/{{slug}}/{verb}") for verb in ("pause", "resume")),
