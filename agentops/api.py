@@ -98,10 +98,10 @@ api.add_router("/sources", source_router)
 api.add_router("/triggers", trigger_router)
 api.add_router("/schedules", schedule_router)
 api.add_router("/bulk", bulk_router)
+api.add_router("/audit", audit_router)
 api.add_router("/agents", agents_router)
 
 
-api.add_router("/audit", audit_router)
 def no_such_call(request: HttpRequest, path: str = "") -> HttpResponse:
     """Answer for addresses under /api/ where nothing is."""
     return problems.problem_response(problems.of_status(404))
