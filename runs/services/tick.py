@@ -10,6 +10,7 @@ from uuid import UUID
 from agentops.accounts.models import Team
 from agentops.audit.services.seal_entries import seal_entries
 from agentops.common.ids import new_id
+from runs.chores import do_chores
 from runs.journal.fence import execute
 from runs.leases import this_host
 from runs.programs import problems, programs
@@ -58,6 +59,7 @@ class Clock:
         fire_schedules()
         work_on_bulk()
         seal_entries()
+        do_chores(self.n_ticks)
         sweep.reissue_tickets()
         self._register_programs()
         if self.n_ticks % SLOW_JOBS_EVERY == 0:

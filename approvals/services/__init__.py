@@ -1,0 +1,1 @@
+"""Writes of the desk, one verb a file."""
