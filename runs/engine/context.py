@@ -20,6 +20,7 @@ from runs.engine.errors import (
 from runs.engine.frozen import freeze
 from runs.engine.journal import Execute, NodeJournal, Recorded, Request
 from runs.engine.premises import FAILED, ApprovedTools
+from runs.engine.strategy import PLAIN, Strategy
 from runs.engine.waits import APPROVAL_SECONDS, MAX_CONDITIONS, Condition
 
 T = TypeVar("T")
@@ -72,8 +73,11 @@ class Context(ChildRuns, ApprovedTools):
     """A node's door to the world. Whatever goes through it happens once, however often the node runs.
 
     After a control signal every further call raises it again, so that neither a bare `except:` nor a `finally`
-    can run on (PROTOCOL 12).
+    can run on (PROTOCOL 12). `strategy` is what healing has changed for this node: the `model` to ask, the tools to do
+    `without`.
     """
+
+    strategy: Strategy = PLAIN
 
     def __init__(self, shell: Shell, journal: NodeJournal, *, run_id: UUID, agent: str, attempt: int) -> None:
         self._shell, self._journal = shell, journal

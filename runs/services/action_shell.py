@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from django.db import connections
@@ -34,6 +35,7 @@ from runs.services.reusing import Reusing
 from runs.services.second_look import second_look
 from runs.services.settle_waits import look_back
 from runs.services.tell_family import tell_family
+from runs.services.workspace import Workspace
 from runs.tools.registry import get_tool
 
 
@@ -81,6 +83,7 @@ class ActionShell:
         self.journal = ActionJournal(lease, place, pending)
         self.first_failed: int | None = None
         self.reusing: Reusing | None = None
+        self.files: Workspace | None = None
         self._control = ""
 
     def perform(self, actions: Sequence[Execute], max_parallel: int) -> list[Recorded]:
@@ -112,6 +115,10 @@ class ActionShell:
 
     def log(self, level: str, message: str) -> None:
         self.pending.log(level, Cleaner().clean(str(message)))  # type: ignore[arg-type]  # text stays text
+
+    def workspace(self) -> Path:
+        assert self.files
+        return self.files.open()
 
     def _entry(self, action: Execute) -> Entry:
         if action.request.kind == "child_run" and self.reusing:

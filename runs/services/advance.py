@@ -2,6 +2,7 @@
 
 import logging
 import random
+from contextlib import closing
 from typing import Any
 
 from agentops.common.canonical import Cleaner, NotJsonError
@@ -19,6 +20,7 @@ from runs.engine.control import Cancelled, ControlSignal, SliceOver, Suspend
 from runs.engine.errors import EngineError, ProgramError
 from runs.engine.journal import NodeJournal, Recorded
 from runs.engine.program import Program
+from runs.engine.strategy import PLAIN
 from runs.engine.updates import apply_delta
 from runs.journal import actions, nodes
 from runs.journal.actions import Place
@@ -27,13 +29,16 @@ from runs.journal.pending import Pending, now_seconds
 from runs.leases import worker
 from runs.models import Run
 from runs.programs import get_program
-from runs.services.action_shell import ActionShell, SliceClock
+from runs.services.action_shell import SliceClock
 from runs.services.calling import attempt_row, error_document
 from runs.services.flag_integrity import flag_integrity
+from runs.services.healing_shell import HealingShell, consult
+from runs.services.recover import failure_of, kept_tools, next_rung, strategy_at, take_rung, tried_before
 from runs.services.reusing import Reusing
-from runs.services.state_schema import check_state
+from runs.services.state_schema import check_output, check_state
 from runs.services.tell_family import tell_family
-from runs.services.versions import program_of
+from runs.services.versions import policy_of, program_of
+from runs.services.workspace import Workspace
 
 logger = logging.getLogger(__name__)
 _cache = StateCache()
@@ -84,6 +89,8 @@ class Slice:
         self.attempts_before = claimed.attempts_before
         self.agent, name, version = persist(lambda: program_of(claimed.agent_version_id))
         self.program: Program = get_program(name, version)()
+        self.policy = persist(lambda: policy_of(claimed.agent_version_id))
+        self.strategy = PLAIN
 
     def run(self) -> None:
         self._heed_control()
@@ -92,6 +99,12 @@ class Slice:
         )
         mode, at = self.claimed.effect_mode, self.at
         self.reusing = Reusing(self.lease, mode, at.branch, at.node_seq) if mode else None
+        self.strategy = persist(lambda: strategy_at(self.lease.run_id, at)) if mode else PLAIN
+        self.files = Workspace(self.lease, at, self.built.tail)
+        with closing(self.files):
+            self._nodes()
+
+    def _nodes(self) -> None:
         recorded, next_seq = self._recorded()
         while True:
             next_seq = self._node(recorded, next_seq)
@@ -113,20 +126,23 @@ class Slice:
             raise ProgramError(f"program {self.program.name!r} no longer has a node {self.at.node!r}")
         journal = NodeJournal(recorded, next_seq=next_seq, max_actions=conf().node_max_actions)
         place = Place(self.at.node_seq, self.at.branch, self.at.node_attempt)
-        shell = ActionShell(self.lease, place, self.pending, self.clock)
-        shell.reusing = self.reusing
+        shell = HealingShell(self.lease, place, self.pending, self.clock)
+        shell.strategy, (shell.kept_tools, shell.is_all_kept) = self.strategy, kept_tools(self.policy)
+        shell.remember(recorded)
+        shell.reusing, shell.files = self.reusing, self.files
         shell.first_failed = min(
             (action.ordinal for action in recorded if action.status == "failed"), default=None
         )
         context = Context(
             shell, journal, run_id=self.lease.run_id, agent=self.agent, attempt=self.at.node_attempt
         )
+        context.strategy = self.strategy
         began = now_seconds()
         worker().board.arm(conf().node_timeout_seconds)
         try:
             command = self._asked(context)
             self._commit(command, journal)
-        except ControlSignal:
+        except (ControlSignal, IntegrityError):
             raise
         except BaseException as error:  # noqa: BLE001 -- the boundary: whatever an agent raises, even SystemExit
             self._failed(error, shell, journal, began)
@@ -136,6 +152,7 @@ class Slice:
     def _asked(self, context: Context) -> Command:
         """Return the node's command; a control signal wins over whatever the node made of it."""
         try:
+            consult(context, self.strategy, is_retried=self.attempts_before > 0)
             return self.program.run_node(self.at.node, context, self.built.state)
         finally:
             if context.signal is not None:
@@ -148,14 +165,22 @@ class Slice:
         if isinstance(command, Fail):
             raise AgentFailedError(command.code, command.message)
         assert isinstance(command, Advance)
+        files = self.files.change()
         delta = command.updates.delta(Cleaner())
         apply_delta(self.built.state, delta)
         check_state(self.program, self.built.state)
         done = nodes.encode_delta(
-            self.lease, self.at, delta, self.built.tail, summary=command.note, n_actions=journal.ordinal
+            self.lease,
+            self.at,
+            delta,
+            self.built.tail,
+            summary=command.note,
+            n_actions=journal.ordinal,
+            files=files,
         )
         if isinstance(command, Finish):
             output = Cleaner().clean(command.output)
+            check_output(self.program, output)
             self._ended(
                 has_kin=nodes.commit_finish(self.lease, self.at, done, output=output, pending=self.pending)
             )
@@ -179,10 +204,13 @@ class Slice:
         assert isinstance(command, Goto)
         nodes.commit_goto(self.lease, self.at, done, node=command.node, next_seq=seq, pending=pending)
         self.attempts_before = 0
+        if self.strategy is not PLAIN:
+            self.strategy = strategy_at(self.lease.run_id, self.at)
+        self.files.committed()
         if done.segment is not None:
             self.built.tail.start_over(self.at.head_seq, self.at.head_hash)
 
-    def _failed(self, error: BaseException, shell: ActionShell, journal: NodeJournal, began: float) -> None:
+    def _failed(self, error: BaseException, shell: HealingShell, journal: NodeJournal, began: float) -> None:
         """Record the failed attempt: another one later, or the end of the run."""
         policy = self.program.nodes[self.at.node].retry
         is_final = isinstance(error, _FINAL) and not getattr(error, "retryable", False)
@@ -194,11 +222,7 @@ class Slice:
             attempt_row(self.at.node_seq, self.at.node_attempt, document, began, delay_seconds)
         )
         if delay_seconds is None:
-            self._ended(
-                has_kin=nodes.commit_failure(
-                    self.lease, self.at, document, n_actions=journal.ordinal, pending=self.pending
-                )
-            )
+            self._recover(error, document, shell, n_actions=journal.ordinal)
             raise SliceOver
         text = f"{self.at.node}: attempt {self.at.node_attempt} of {policy.max_attempts} failed: {error}"[
             :300
@@ -214,6 +238,22 @@ class Slice:
         )
         self._heed_control()
         raise SliceOver
+
+    def _recover(
+        self, error: BaseException, document: JsonObject, shell: HealingShell, *, n_actions: int
+    ) -> None:
+        """Take the next rung of the recovery policy, or end the run. What an agent says of itself is final."""
+        failure, lease, at = failure_of(error, document, shell), self.lease, self.at
+        may_heal = not isinstance(error, AgentFailedError)
+        decision = persist(lambda: next_rung(lease, at, self.policy, failure)) if may_heal else None
+        if decision is not None and not decision.is_end:
+            take_rung(lease, at, decision, failure, document, n_actions=n_actions, pending=self.pending)
+            return
+        if tried := persist(lambda: tried_before(lease.run_id, at)) if self.policy.rules else []:
+            document |= {"tried": [*tried]}
+        self._ended(
+            has_kin=nodes.commit_failure(lease, at, document, n_actions=n_actions, pending=self.pending)
+        )
 
     def _document(self, error: BaseException) -> JsonObject:
         return error_document(error) | {
