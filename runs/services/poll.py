@@ -1,17 +1,22 @@
 """The slow poll: work is found even when every ticket is lost, or Redis is gone (PROTOCOL 22).
 
-The same thread looks after the worker's own standing: its name, its beater, its leases.
+The same thread looks after the worker's own standing: its name, its beater, its leases, and the folders that dead slices
+left on this host, where there may be no clock.
 """
 
 import logging
 import os
 import threading
+from itertools import count
 
 from django.db import connection
 
 from agentops.common.conf import conf
 from runs import claims, leases
 from runs.services.drain import drain
+from runs.services.sweep_workspaces import sweep_workspaces
+
+SWEEP_EVERY = 60
 
 logger = logging.getLogger(__name__)
 
@@ -27,10 +32,12 @@ def start_polling() -> None:
 
 def _poll() -> None:
     """Never executes a run itself: a long one would end the looking."""
-    process = leases.worker()
+    process, rounds = leases.worker(), count()
     while not process.stopping.is_set():
         try:
             process.look_after_itself()
+            if next(rounds) % SWEEP_EVERY == 0:
+                sweep_workspaces()
             for queue in process.queues:
                 _look(process, queue)
         except Exception as error:  # noqa: BLE001 -- the poll must outlive an outage

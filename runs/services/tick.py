@@ -19,6 +19,7 @@ from runs.services.admit_children import settle_fanouts
 from runs.services.end_children import end_left_children
 from runs.services.fire_schedules import fire_schedules
 from runs.services.register_programs import register_programs
+from runs.services.sweep_workspaces import sweep_workspaces
 from runs.services.work_on_bulk import work_on_bulk
 
 logger = logging.getLogger(__name__)
@@ -65,6 +66,7 @@ class Clock:
         if self.n_ticks % SLOW_JOBS_EVERY == 0:
             sweep.forget_old_workers()
             sweep_waits.drop_waits_of_ended()
+            sweep_workspaces()
             execute(_FORGET, {})
         self.n_ticks += 1
         self._beat(time.monotonic() - began)
