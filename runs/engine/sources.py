@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
 from agentops.common.types import JsonValue
 from runs.engine.errors import UpdateError
@@ -29,6 +30,20 @@ class SourceKind(StrEnum):
     def label(self, slug: str) -> str:
         """Return what stands as the source of its events."""
         return f"hook:{slug}" if self.is_called else f"source:{slug}"
+
+
+def start_key(trigger_id: UUID, event_id: UUID) -> str:
+    """Return the idempotency key of the run that an event starts by a trigger."""
+    return f"trigger:{trigger_id}:{event_id}"
+
+
+def event_of(idempotency_key: str) -> UUID | None:
+    """Return the event that started a run, of the run's idempotency key; None when none did."""
+    kind, _, rest = idempotency_key.partition(":")
+    try:
+        return UUID(rest.partition(":")[2]) if kind == "trigger" else None
+    except ValueError:  # somebody's own key that looks like ours
+        return None
 
 
 def value_at(document: Any, pointer: str) -> Any:

@@ -2,7 +2,7 @@ import string
 from typing import ClassVar
 
 from django.contrib.postgres.fields import ArrayField
-from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.indexes import BrinIndex, GinIndex
 from django.contrib.postgres.search import SearchVectorField
 from django.db import models
 from django.db.models import F, Func, Q, Value
@@ -179,6 +179,8 @@ class Run(models.Model):
             models.Index(fields=["team", "status", "-created_at", "-id"], name="run_list_status"),
             models.Index(fields=["team", "agent", "-created_at", "-id"], name="run_list_agent"),
             models.Index(fields=["ended_at"], name="run_untold_end", condition=UNTOLD_END),
+            # For sources that tell of ends: coarse, and next to nothing to keep up when a run ends.
+            BrinIndex(fields=["ended_at"], name="run_ends", pages_per_range=32, autosummarize=True),
             GinIndex(fields=["health"], name="run_health", condition=~Q(health=[])),
             GinIndex(fields=["tags"], name="run_tags", condition=~Q(tags=[])),
             GinIndex(WORDS_OF_TITLE, name="run_words"),

@@ -7,7 +7,7 @@ from django.db.models import Q
 
 from agentops.accounts.roles import Actor, Scope
 from agentops.common.errors import AgentOpsError, IdempotencyConflictError
-from runs.engine.sources import filled
+from runs.engine.sources import filled, start_key
 from runs.models import Event, Trigger, TriggerStart
 from runs.services.start_run import start_run
 
@@ -51,7 +51,7 @@ def _started(trigger: Trigger, event: Event) -> tuple[UUID | None, str]:
             actor=Actor(trigger.team_id, None, f"event {event.name}"[:200], frozenset({Scope.READ, Scope.RUN})),
             agent=trigger.agent.slug, input=input_of(trigger, event), priority=trigger.priority,
             version=trigger.agent_version.number if trigger.agent_version else None,
-            idempotency_key=f"trigger:{trigger.pk}:{event.pk}",
+            idempotency_key=start_key(trigger.pk, event.pk),
         )  # fmt: skip
     except IdempotencyConflictError as error:  # started before the trigger was changed, and not recorded
         return UUID(error.data["run_id"]), ""

@@ -9,17 +9,13 @@ from typing import Any
 import orjson
 
 from agentops.common.ids import new_id
-from agentops.common.types import JsonValue
-from runs.checkpoints.blobs import load
-from runs.checkpoints.codec import Codec
+from runs.endings import told_of_end
 from runs.journal.fence import execute
 from runs.models import Run
 from runs.models.run import UNTOLD_END
 from runs.tools.exchange import place_of
 
 EVENT = "run.ended"
-INLINE_OUTPUT_BYTES = 16 << 10
-MAX_MESSAGE_CHARACTERS = 2000
 
 # Guarded by the very end that the body tells of: of two who look at once one makes the callback, and an end that a
 # retry has undone meanwhile is not told.
@@ -57,39 +53,4 @@ def tell_ends(limit: int = 100) -> int:
 
 
 def _message(run: Run) -> dict[str, Any]:
-    address = f"/api/v1/runs/{run.pk}"
-    output, is_left_out = _output(run)
-    return {
-        "type": EVENT,
-        "timestamp": run.ended_at,
-        "run": {
-            "id": run.pk, "url": address, "status": run.status, "agent": run.agent.slug,
-            "version": run.agent_version.number, "title": run.title, "tags": run.tags, "batch_id": run.batch_id,
-            "output": output, "output_url": f"{address}/output" if is_left_out else None, "error": _error(run),
-            "ended_by": run.ended_by, "end_reason": run.end_reason, "steps": run.n_steps,
-            "cost_microusd": run.cost_microusd, "created_at": run.created_at, "started_at": run.started_at,
-            "ended_at": run.ended_at,
-        },
-    }  # fmt: skip
-
-
-def _output(run: Run) -> tuple[JsonValue, bool]:
-    """Return the output, and whether there is one that is left out: too long, or not what was written."""
-    if run.output is None:
-        return None, False
-    if run.output_codec == Codec.BLOB:
-        return None, True
-    try:
-        value = load(run.output_codec, run.output)
-    except ValueError:
-        return None, True
-    is_long = len(orjson.dumps(value)) > INLINE_OUTPUT_BYTES
-    return (None, True) if is_long else (value, False)
-
-
-def _error(run: Run) -> dict[str, Any] | None:
-    """Return code and sentence; the traceback stays here."""
-    if run.error is None:
-        return None
-    message = str(run.error.get("message", ""))[:MAX_MESSAGE_CHARACTERS]
-    return {"code": run.error.get("code"), "message": message, "seq": run.error.get("seq")}
+    return {"type": EVENT, "timestamp": run.ended_at, "run": told_of_end(run)}
