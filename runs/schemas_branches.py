@@ -104,12 +104,29 @@ class RewindPreviewOut(BaseModel):
     n_effects: int
 
 
+class RungOut(BaseModel):
+    """A rung of a recovery policy that was taken when a node had failed."""
+
+    rule: int = Field(description="Which rule of the policy, from 0.")
+    rung: int = Field(description="Which of its rungs, from 0.")
+    of: int = Field(description="How many rungs the rule has.")
+    n: int = Field(description="The n-th time that it was taken at this place.")
+    do: str = Field(description="What it does, such as `retry` or `longer_timeout`.")
+    node: str = Field(description="The node that failed.")
+    seq: int = Field(description="Its step.")
+    code: str = Field(description="The code of its error.")
+    tool: str = Field(description="The tool whose call failed, if one did.")
+    wait_seconds: float
+    passed: list[str] = Field(description="Rungs before it that were of no use, and why.")
+
+
 class BranchOut(BaseModel):
     """A branch of a run. What was simply started has branch 1 and no cause."""
 
     number: int
     parent_number: int = Field(description="The branch it left; 0 for the first.")
     cause: str = Field(description="`start`, `fork`, `rewind`, or `heal`.")
+    rung: RungOut | None = Field(None, description="Of a branch that healing began: what was tried.")
     effect_mode: str
     from_run: UUID | None = Field(description="The run that was forked; it may be deleted by now.")
     from_seq: int | None

@@ -66,6 +66,7 @@ def _branch(run: Run, branch: BranchRow) -> schemas.BranchOut:
         number=branch.number,
         parent_number=branch.parent_number,
         cause=row.cause if row else "start",
+        rung=schemas.RungOut(**row.changes["heal"]) if row and row.cause == "heal" and row.changes else None,
         effect_mode=row.effect_mode if row else "",
         from_run=row.from_run_id if row else None,
         from_seq=row.from_seq if row else None,

@@ -21,6 +21,9 @@ _HINTS: dict[str, Words] = {
     "poison": gettext_lazy("Its code ends the process that runs it. Mend the agent's code, then retry it."),
     "premise_failed": gettext_lazy("What a person went by has changed, so nothing was done. Retry it to ask again."),
     "premise_unavailable": gettext_lazy("Nobody could look at what the permission goes by, so nothing was done. Retry it when that answers again."),
+    "given_up": gettext_lazy("A person was asked and gave up. Retry it to try once more."),
+    "invalid_output": gettext_lazy("A tool returned what does not fit its schema. Mend the tool, then retry it."),
+    "output_schema": gettext_lazy("What the run would put out does not fit its schema. Mend the agent's code."),
     "did_not_run": gettext_lazy("A person found out that the write did not happen, and the agent had no way on."),
     "gave_up": gettext_lazy("The agent itself decided to give up."),
 }  # fmt: skip

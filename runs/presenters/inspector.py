@@ -14,6 +14,7 @@ from runs.models import Attempt, LogLine, Run, Step
 from runs.presenters import json_tree, status, text, times
 from runs.presenters.changes import Line, change_lines
 from runs.presenters.errors import ErrorWords, error_words
+from runs.presenters.heals import Rung
 from runs.presenters.json_tree import Token
 from runs.presenters.premises import PremiseLine, premise_lines
 from runs.presenters.run_list import progress_note
@@ -86,6 +87,7 @@ class Inspector:
     note: str = ""
     state: Value | None = None
     premises: Sequence[PremiseLine] = ()
+    rungs: Sequence[Rung] = ()
 
     @property
     def is_settled(self) -> bool:

@@ -72,6 +72,13 @@ REUSE: dict[str, Chip] = {
     ),
     "edited": Chip(_("edited"), "need", "changed", _("A person wrote this output")),
     "simulated": Chip(_("simulated"), "need", "document", _("Nothing was written")),
+    "cached": Chip(
+        _("kept answer"), "need", "check", _("The same read gave this another time; it was not to be had now")
+    ),
+    "skipped": Chip(
+        _("skipped"), "need", "stop", _("Not to be had; the recovery policy says what to go on with")
+    ),
+    "swapped": Chip(_("another tool"), "need", "changed", _("Another tool answered in its place")),
 }
 SUPERSEDED = Chip(_("Superseded"), "idle", "retry", _("Replaced when its node was tried again"))
 

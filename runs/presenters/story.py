@@ -125,6 +125,9 @@ def _gap_beat(gap: Gap, step: Step | None) -> Beat:
 
 def _branch_beat(branch: Branch) -> Beat:
     where = {"n": text.number(branch.from_seq), "b": branch.number}
+    if branch.cause == "heal":
+        headline = _("It healed itself at step %(n)s: branch %(b)s") % where
+        return Beat(branch.at, "need", "retry", headline, text.line(branch.reason, 300), "", branch.first_seq)
     who = text.line(branch.by, 60)
     headline = _("%(who)s went back to step %(n)s: branch %(b)s") % {**where, "who": who or _("Somebody")}
     return Beat(branch.at, "need", "retry", headline, text.line(branch.reason, 300), "", branch.first_seq)

@@ -10,6 +10,7 @@ from runs.engine.states import TERMINAL, RunStatus
 from runs.models import Run, Step
 from runs.presenters import status, text, times
 from runs.presenters.families import Link, link_to_children
+from runs.presenters.heals import heal_chip
 from runs.presenters.run_list import progress_note
 from runs.presenters.status import Chip
 from runs.presenters.timeline import Axis, Span
@@ -163,7 +164,7 @@ def step_row(scene: Scene, step: Step, level: int) -> TreeRow:
     is_moving = step.ended_at is None and not _is_over(scene.read.run)
     return TreeRow(
         kind="step", seq=step.seq, level=level, name=text.line(step.name, 80), summary=text.line(step.summary, 160),
-        icon=status.kind_icon(step.kind), tone=chip.tone, word=chip.label, chips=_chips(step, chip),
+        icon=status.kind_icon(step.kind), tone=chip.tone, word=chip.label, chips=_chips(step, chip) + _heal_chips(scene, step.seq),
         duration=times.duration(times.seconds_between(step.started_at, end)),
         ticking=times.seconds_between(step.started_at, end) if is_moving else None,
         cost=text.money(step.cost_microusd) if step.cost_microusd else "",
@@ -253,7 +254,7 @@ def _now_rows(scene: Scene) -> list[TreeRow]:
     row = TreeRow(
         kind="now", seq=run.node_seq, name=text.line(run.node, 80), summary=_now_words(run, is_begun=is_begun),
         icon="moving" if run.status == RunStatus.RUNNING else chip.icon, tone=chip.tone, word=chip.label,
-        chips=_attempt_chips(run.node_attempt), position=totals.n_nodes + 1, size=totals.n_nodes + 1,
+        chips=_attempt_chips(run.node_attempt) + _heal_chips(scene, run.node_seq), position=totals.n_nodes + 1, size=totals.n_nodes + 1,
         is_selected=scene.read.selected == run.node_seq,
     )  # fmt: skip
     if is_begun:
@@ -291,6 +292,11 @@ def _chips(step: Step, chip: Chip) -> list[Chip]:
     told = [] if step.status == "succeeded" and not step.is_superseded else [chip]
     told += [status.REUSE[step.reuse]] if step.reuse in status.REUSE else []
     return told + _attempt_chips(step.attempts)
+
+
+def _heal_chips(scene: Scene, seq: int) -> list[Chip]:
+    branch = scene.read.heals.get(seq)
+    return [heal_chip(branch)] if branch is not None else []
 
 
 def _attempt_chips(attempts: int) -> list[Chip]:

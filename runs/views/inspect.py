@@ -13,9 +13,11 @@ from runs.checkpoints.chain import IntegrityError
 from runs.models import Run
 from runs.presenters import json_tree
 from runs.presenters.changes import change_lines
+from runs.presenters.heals import rungs_of
 from runs.presenters.inspector import Inspector, now_inspector, step_inspector
 from runs.presenters.json_tree import Limits
 from runs.selectors.checkpoints import state_at_for
+from runs.selectors.console.heals import heals_around
 from runs.selectors.console.run import (
     actions_for,
     attempts_for,
@@ -38,6 +40,12 @@ def inspector_of(actor: Actor, run: Run, seq: int) -> Inspector:
 
     Raises: NotFoundError
     """
+    inspector = _inspector_of(actor, run, seq)
+    inspector.rungs = rungs_of(heals_around(actor, run, seq), seq)
+    return inspector
+
+
+def _inspector_of(actor: Actor, run: Run, seq: int) -> Inspector:
     step = step_or_none(actor, run, seq)
     node_seq = (step.parent_seq or step.seq) if step else seq
     actions, n_actions = actions_for(actor, run, seq, SHOWN_ACTIONS)

@@ -6,8 +6,9 @@ from datetime import datetime
 
 from agentops.accounts.roles import Actor
 from runs.checkpoints.lineage import END, Lineage, lineage
-from runs.models import Run, Step
+from runs.models import Branch, Run, Step
 from runs.selectors.children import ChildCounts, child_counts_for
+from runs.selectors.console.heals import heals_at
 from runs.selectors.console.overview import Overview, nodes_before, overview_of
 from runs.selectors.console.tree import WINDOW, Segment, Trouble, segments_of, steps_by_seq, troubles_of
 
@@ -20,7 +21,8 @@ class Material:
     """Segments of nodes, what went wrong in the folded ones, segments of actions by node, and the rows shown.
 
     `offset` is how many nodes stand before the first segment; `selected` a seq, `selected_node` its node's. `is_cut`
-    says that there are nodes behind the last segment; `lineage` which steps the run's branch is made of; `cut` holds the nodes with more actions than were looked at; `children` how far the runs are that steps started.
+    says that there are nodes behind the last segment; `lineage` which steps the run's branch is made of; `cut` holds the nodes with more actions than were looked at; `children` how far the runs are that steps started;
+    `heals` the branches that healing began, by their first node.
     """
 
     run: Run
@@ -37,6 +39,7 @@ class Material:
     cut: Collection[int] = ()
     lineage: Lineage = _ONE_BRANCH
     children: Mapping[int, ChildCounts] = field(default_factory=dict)
+    heals: Mapping[int, Branch] = field(default_factory=dict)
 
 
 def read_material(
@@ -75,6 +78,7 @@ def read_material(
         troubles=troubles, inside=inside, steps=steps, selected=selected,
         selected_node=selected_node, offset=offset, is_cut=is_cut, cut=_cut(inside),
         lineage=lineage(run.pk, run.branch), children=_children(actor, run, steps),
+        heals=heals_at(actor, run, {*nodes, run.node_seq}),
     )  # fmt: skip
 
 
