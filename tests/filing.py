@@ -121,6 +121,7 @@ _ODD: dict[str, Callable[[Path], object]] = {
     "not UTF-8": lambda root: Path(os.fsdecode(os.fsencode(root) + b"/\xff\xfe")).write_text("x"),
     "case": lambda root: _both(root, "Report.md", "report.MD"),
     "case of a folder": lambda root: _both(root, "Reports/a", "reports/b"),
+    "bytes": lambda root: (root / "bytes").write_bytes(bytes(range(256))),
     "deep": lambda root: _write(root, "d/" * 40 + "file", "1"),
     "folders": _folders,
 }

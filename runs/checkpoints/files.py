@@ -17,10 +17,14 @@ NO_CHANGE = b""
 
 @dataclass(slots=True)
 class Held:
-    """The files after a step, and for each the step that last put it there (0: the fork brought it along)."""
+    """The files after a step, and for each the step that last put it there (0: the fork brought it along).
+
+    `before` tells of each such step which checkpoint came before it.
+    """
 
     manifest: Manifest = field(default_factory=dict)
     seqs: dict[str, int] = field(default_factory=dict)
+    before: dict[int, int] = field(default_factory=dict)
 
 
 def files_at(team_id: UUID, run_id: UUID, *, branch: int, seq: int, tip: bytes) -> Held:
@@ -73,4 +77,5 @@ def _apply(team_id: UUID, row: Checkpoint, held: Held, before: bytes) -> bytes:
     except ValueError as error:
         raise IntegrityError(row.run_id, row.seq, "the list of files") from error
     held.seqs |= dict.fromkeys(changed, row.seq)
+    held.before[row.seq] = row.parent_seq
     return bytes(row.hash)
