@@ -2,6 +2,8 @@
 import "./dialogs.js";
 import "./copy.js";
 import "./keys.js";
+import "./palette.js";
+import "./settings.js";
 import "./rows.js";
 import "./query.js";
 import "./brush.js";

@@ -5,7 +5,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 OWNED = re.compile(r'data-key="([^"{]+)"|"(g \w)"')
-OF_LISTS_AND_TREES = {"j", "k", "p", "x", "Enter", "Esc", "↑", "↓", "←", "→", "Home", "End"}
+OF_LISTS_AND_TREES = {"j", "k", "p", "x", "Enter", "Esc", "↑", "↓", "←", "→", "Home", "End", "Ctrl K", "⌘ K"}
 
 
 def keys_in_templates() -> set[str]:
