@@ -116,7 +116,7 @@ def note_answer(taken: Taken, answered: Answered) -> bool:
     """
     is_over = answered.http_status == GONE or taken.tries >= MAX_ATTEMPTS
     state = "delivered" if answered.is_delivered else "given_up" if is_over else "due"
-    delay_seconds = _delay_seconds(taken.tries, answered.retry_after_seconds) if state == "due" else 0.0
+    delay_seconds = until_next(taken.tries, answered.retry_after_seconds) if state == "due" else 0.0
     values = {
         "id": taken.id, "number": taken.number, "state": state, "delay_seconds": delay_seconds,
         "http_status": answered.http_status, "elapsed_ms": answered.elapsed_ms, "error_code": answered.error_code,
@@ -154,7 +154,8 @@ def _first_bytes(response: httpx.Response) -> str:
     return bytes(body[:MAX_ANSWER_BYTES]).decode("utf-8", "replace")
 
 
-def _delay_seconds(tries: int, retry_after: float | None) -> float:
+def until_next(tries: int, retry_after: float | None) -> float:
+    """Return after how many seconds the next attempt comes; `tries` have failed."""
     planned = DELAYS_SECONDS[min(tries, len(DELAYS_SECONDS)) - 1]
     jittered = planned * random.uniform(0.9, 1.1)  # noqa: S311 -- spreads requests, hides nothing
     return max(jittered, retry_after or 0.0)

@@ -12,7 +12,8 @@ from django.db import connection
 
 from runs.journal.fence import execute, query
 from runs.models import Callback, CallbackAttempt, Run
-from runs.services.callback_sender import MAX_PER_HOST, CallbackSender
+from runs.services.callback_sender import CallbackSender
+from runs.services.request_pool import MAX_PER_HOST
 from runs.services.send_callback import note_answer, send_callback, take_callback
 from runs.services.tell_ends import tell_ends
 from tests.races import at_once

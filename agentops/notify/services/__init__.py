@@ -1,0 +1,1 @@
+"""Writes of notify, one verb a file."""
