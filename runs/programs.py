@@ -166,4 +166,5 @@ def _collected() -> dict[Key, type[Program]]:
 
 def _programs_in(module: ModuleType) -> list[type[Program]]:
     members = list(vars(module).values())
-    return [m for m in members if isinstance(m, type) and issubclass(m, Program) and m is not Program]
+    found = [m for m in members if isinstance(m, type) and issubclass(m, Program) and m is not Program]
+    return [program for program in found if not vars(program).get("is_abstract")]

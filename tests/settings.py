@@ -31,6 +31,7 @@ AGENT_MODULES = [
     "tests.healing",
     "tests.filing",
     "tests.families",
+    "tests.talking",
     "tests.property.world",
 ]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -19,6 +19,7 @@ from runs.engine.errors import (
 )
 from runs.engine.frozen import freeze
 from runs.engine.journal import Execute, NodeJournal, Recorded, Request
+from runs.engine.llm import LanguageModels
 from runs.engine.premises import FAILED, ApprovedTools
 from runs.engine.strategy import PLAIN, Strategy
 from runs.engine.waits import APPROVAL_SECONDS, MAX_CONDITIONS, Condition
@@ -69,7 +70,7 @@ class Shell(Protocol):
         """Return the run's folder, with the files of its last checkpoint."""
 
 
-class Context(ChildRuns, ApprovedTools):
+class Context(ChildRuns, ApprovedTools, LanguageModels):
     """A node's door to the world. Whatever goes through it happens once, however often the node runs.
 
     After a control signal every further call raises it again, so that neither a bare `except:` nor a `finally`

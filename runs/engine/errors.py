@@ -135,6 +135,14 @@ class ToolError(EngineError):
         self.is_outcome_unknown = is_outcome_unknown
 
 
+class NotYetError(ToolError):
+    """Raised by a call that was not made, since it may only be made in `seconds`; it is no failed attempt."""
+
+    def __init__(self, message: str, seconds: float) -> None:
+        super().__init__(message, code="not_yet", retry_after_seconds=seconds)
+        self.seconds = seconds
+
+
 class ActionFailedError(EngineError):
     """An action failed after all its attempts; a node may catch it and go another way.
 

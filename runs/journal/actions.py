@@ -32,6 +32,7 @@ from runs.journal.statements import (
 from runs.journal.waits import is_wait, load_waits, wait_rows, waiting_text
 
 CONFIRMED_FOR_SECONDS = 2.0
+_NOTHING_SPENT = {"cost_microusd": 0, "tokens_in": 0, "tokens_out": 0}
 _OPEN: dict[str, Any] = {"body": None, "body_codec": 0, "mac": b"", "key_id": 0}
 
 
@@ -122,7 +123,8 @@ class ActionJournal:
 
         When the lease is lost meanwhile, what a write brought about is kept as evidence (PROTOCOL 9).
         """
-        params = self._params(entry) | self._settled(entry.action, outcome)
+        spent = _NOTHING_SPENT if entry.is_served else _spent(entry.action, outcome)
+        params = self._params(entry) | self._settled(entry.action, outcome) | spent
         if not entry.is_begun:
             return self._commit(("action_step", "outcome"), params)
         try:
@@ -241,7 +243,7 @@ class ActionJournal:
             "attempts": action.attempts, "error_code": "", "elapsed_seconds": now_seconds() - entry.began,
             "due_seconds": None, "request_hash": action.request_hash, "request": encoded.body,
             "request_codec": encoded.codec, "riders": json.dumps(action.riders) if action.riders else None,
-            "reuse": str(entry.judged.mark), "reuse_n": entry.judged.n,
+            "reuse": str(entry.judged.mark), "reuse_n": entry.judged.n, **_NOTHING_SPENT,
         }  # fmt: skip
 
     def _settled(self, action: Execute, outcome: Recorded) -> dict[str, Any]:
@@ -270,8 +272,12 @@ class ActionJournal:
         arms = with_blobs(arms, params, [*values, outcome] if outcome else values)
         arms += ("take_reuse",) * ("action_step" in arms and params["reuse_n"] is not None)
         counts = {"n_steps": 0, "n_failed": int(params["status"] == "failed")}
-        guard = guard or ("count" if pending.progress or pending.n_retries or counts["n_failed"] else "share")
-        sql = statement(guard, arms + pending.arms(), has_progress=pending.progress is not None)
+        has_spent = any(params[name] for name in _NOTHING_SPENT)
+        is_counted = pending.progress or pending.n_retries or counts["n_failed"] or has_spent
+        guard = guard or ("count" if is_counted else "share")
+        sql = statement(
+            guard, arms + pending.arms(), has_progress=pending.progress is not None, has_spent=has_spent
+        )
         params["token"] = (
             new_token() if "intent" not in arms and "renew_intent" not in arms else params["token"]
         )
@@ -301,6 +307,14 @@ def load_actions(lease: Lease, node_seq: int) -> tuple[list[Recorded], int]:
 def _using(entry: Entry) -> Callable[[], None] | None:
     grant, seq = entry.grant, entry.action.seq
     return None if grant is None else lambda: the_desk().use(grant, seq)
+
+
+def _spent(action: Execute, outcome: Recorded) -> dict[str, int]:
+    """Return what a request to a model has cost; nothing where its outcome is taken from before."""
+    if action.request.kind != "llm" or not isinstance(outcome.output, dict):
+        return _NOTHING_SPENT
+    usage: Any = outcome.output["usage"]
+    return {name: int(usage[name] or 0) for name in _NOTHING_SPENT}
 
 
 def _leave(waiting_on: JsonObject, health: list[str]) -> dict[str, Any]:

@@ -22,6 +22,10 @@ _COUNTERS = (
     "n_retries = n_retries + %(n_retries)s"
 )
 _PROGRESS = "progress_done = %(progress_done)s, progress_total = %(progress_total)s, progress_note = %(progress_note)s"
+_SPENT = (
+    "cost_microusd = runs_run.cost_microusd + %(cost_microusd)s, tokens_in = runs_run.tokens_in + %(tokens_in)s, "
+    "tokens_out = runs_run.tokens_out + %(tokens_out)s"
+)
 _LEAVE = "worker_id = NULL, health = %(health)s"
 
 GUARDS = {
@@ -98,7 +102,8 @@ ARMS = {
         " status, is_superseded, summary, attempts, error_code, cost_microusd, tokens_in, tokens_out, epoch, worker_id,"
         " token, started_at, ended_at, due_at, reuse)"
         " SELECT %(run_id)s, %(seq)s, team_id, %(node_seq)s, %(branch)s, 1, %(ordinal)s, %(node_attempt)s, %(kind)s,"
-        " %(name)s, %(effect)s, %(status)s::text, false, %(summary)s, %(attempts)s, %(error_code)s, 0, 0, 0, %(epoch)s,"
+        " %(name)s, %(effect)s, %(status)s::text, false, %(summary)s, %(attempts)s, %(error_code)s, %(cost_microusd)s,"
+        " %(tokens_in)s, %(tokens_out)s, %(epoch)s,"
         f" %(worker_id)s, %(token)s, {_BEGAN},"
         " CASE WHEN %(status)s::text <> 'running' THEN clock_timestamp() END,"
         " clock_timestamp() + make_interval(secs => %(due_seconds)s), %(reuse)s FROM r"
@@ -158,7 +163,8 @@ ARMS = {
     ),
     "update_step": (
         "UPDATE runs_step SET status = %(status)s::text, attempts = %(attempts)s, error_code = %(error_code)s, epoch = %(epoch)s,"
-        " worker_id = %(worker_id)s, token = %(token)s,"
+        " worker_id = %(worker_id)s, token = %(token)s, cost_microusd = cost_microusd + %(cost_microusd)s,"
+        " tokens_in = tokens_in + %(tokens_in)s, tokens_out = tokens_out + %(tokens_out)s,"
         " ended_at = CASE WHEN %(status)s::text <> 'running' THEN clock_timestamp() END,"
         " due_at = clock_timestamp() + make_interval(secs => %(due_seconds)s)"
         " FROM r WHERE run_id = %(run_id)s AND seq = %(seq)s"
@@ -251,10 +257,12 @@ def with_blobs(arms: tuple[str, ...], params: dict[str, Any], values: Iterable[E
 
 
 @lru_cache(maxsize=256)
-def statement(guard: str, arms: tuple[str, ...], *, has_progress: bool = False) -> str:
+def statement(
+    guard: str, arms: tuple[str, ...], *, has_progress: bool = False, has_spent: bool = False
+) -> str:
     """Return the text of a fenced statement; the same parts give the same text, so that it stays prepared."""
     head = GUARDS[guard]
-    if has_progress:
-        head = head.replace("UPDATE runs_run SET ", f"UPDATE runs_run SET {_PROGRESS}, ", 1)
+    for text in (_PROGRESS,) * has_progress + (_SPENT,) * has_spent:
+        head = head.replace("UPDATE runs_run SET ", f"UPDATE runs_run SET {text}, ", 1)
     body = "".join(f", {name} AS ({ARMS[name]})" for name in arms)
     return f"WITH r AS ({head}){body} SELECT * FROM r"

@@ -6,6 +6,7 @@ from runs.models.bulk_job import BulkJob, BulkResult
 from runs.models.cached_read import CachedRead
 from runs.models.callback import Callback, CallbackAttempt, CallbackSecret
 from runs.models.limit import Limit
+from runs.models.provider import ModelGate, Provider
 from runs.models.run import Run
 from runs.models.saved_view import SavedView
 from runs.models.schedule import Schedule, ScheduleFire
@@ -35,7 +36,9 @@ __all__ = [
     "Intent",
     "Limit",
     "LogLine",
+    "ModelGate",
     "Outcome",
+    "Provider",
     "Reuse",
     "Run",
     "SavedView",

@@ -19,7 +19,7 @@ from agentops.common.types import JsonObject
 from runs.engine.control import Cancelled, LeaseLost, SliceOver, Suspend
 from runs.engine.journal import Execute, Recorded, idempotency_key
 from runs.engine.premises import LOOK
-from runs.engine.tools import ToolCall
+from runs.engine.tools import ToolCall, ToolSpec
 from runs.engine.waits import Verdict, verdict
 from runs.journal import nodes
 from runs.journal.actions import ActionJournal, Entry, Place
@@ -27,6 +27,7 @@ from runs.journal.fence import Lease, persist
 from runs.journal.pending import Pending, now_seconds
 from runs.journal.waits import waiting_text
 from runs.leases import worker
+from runs.llm.ladder import model_spec
 from runs.services.admit_children import admit_children
 from runs.services.calling import IN_PROCESS_WAIT_SECONDS, Tried, call_tool
 from runs.services.judging import begun, judged
@@ -125,7 +126,7 @@ class ActionShell:
             return self.reusing.judge_children(Entry(action, is_begun=action.is_begun))
         if action.request.kind in ("wait", "approval", "child_run"):
             return Entry(action, is_begun=action.is_begun)
-        spec = get_tool(action.request.name)
+        spec = _spec(action)
         key = idempotency_key(self.lease.team_id, self.lease.run_id, self.place.node_seq, action, spec)
         entry = Entry(action, spec, key, is_begun=action.is_begun)
         entry = self.reusing.judge(entry) if self.reusing else entry
@@ -261,7 +262,7 @@ class ActionShell:
         if tried.retry_seconds is not None:
             assert entry.spec
             text = f"{entry.spec.name}: attempt {tried.attempts} of {entry.spec.retry.max_attempts} failed"
-            return Open(entry, tried.attempts, tried.retry_seconds, text)
+            return Open(entry, tried.attempts, tried.retry_seconds, tried.not_yet or text)
         outcome = _outcome(entry.action, tried)
         if outcome.error is not None:
             failed = [n for n in (entry.action.ordinal, self.first_failed) if n is not None]
@@ -347,6 +348,11 @@ def _waited(entry: Entry) -> Tried:
         return Tried(1, error={"code": "wait_cancelled", "message": told})
     entry.fired = [row.n for row in ended.fired]
     return Tried(1, output=ended.output)
+
+
+def _spec(action: Execute) -> ToolSpec:
+    is_model = action.request.kind == "llm"
+    return model_spec(action.request.name) if is_model else get_tool(action.request.name)
 
 
 def _question(opened: Open) -> str:

@@ -16,7 +16,7 @@ from agentops.common.errors import InvalidInputError, TooLargeError
 from agentops.common.types import JsonObject, JsonValue
 from runs.checkpoints.codec import encode_capped
 from runs.engine.control import ControlSignal
-from runs.engine.errors import ToolError
+from runs.engine.errors import NotYetError, ToolError
 from runs.engine.tools import ToolCall, ToolSpec
 from runs.journal.pending import now_seconds
 from runs.json_schema import check
@@ -26,13 +26,17 @@ IN_PROCESS_WAIT_SECONDS = 1.0
 
 @dataclass(slots=True)
 class Tried:
-    """What came of calling: an output, an error, a time to try again, or that nobody knows."""
+    """What came of calling: an output, an error, a time to try again, or that nobody knows.
+
+    `not_yet` says why it was not called the last time, where it may only be called later.
+    """
 
     attempts: int
     output: JsonValue = None
     error: JsonObject | None = None
     retry_seconds: float | None = None
     is_unknown: bool = False
+    not_yet: str = ""
     failed: list[dict[str, Any]] = field(default_factory=list)
     logs: list[str] = field(default_factory=list)
 
@@ -45,6 +49,7 @@ def call_tool(
     `attempts` were made before. `confirm` is asked before each call; it raises when the lease is lost.
     """
     tried = Tried(attempts)
+    delay_seconds: float | None
     while True:
         confirm()
         tried.attempts += 1
@@ -53,8 +58,11 @@ def call_tool(
             tried.output = _once(spec, args, call, tried)
         except ControlSignal:
             raise
+        except NotYetError as error:
+            tried.attempts, tried.not_yet, delay_seconds = tried.attempts - 1, str(error), error.seconds
         except BaseException as error:  # noqa: BLE001 -- the boundary: whatever a tool raises, even SystemExit
             delay_seconds = _note_failure(tried, spec, error, call.seq, began)
+            tried.not_yet = ""
         else:
             tried.error = None
             return tried

@@ -1,0 +1,1 @@
+"""Language models: the port to their providers, and the ladder that a request climbs when one fails."""

@@ -1,0 +1,224 @@
+"""Requests to providers, all of a process on one event loop in a thread of its own.
+
+The libraries' own retries are off: the engine retries, as a row that costs no process. Keys come from the database with
+each provider and go into its client only; nothing is read from the environment.
+"""
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable, Coroutine
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+from uuid import UUID
+
+import httpx2
+from pydantic_ai.direct import model_request_stream
+from pydantic_ai.exceptions import (
+    AgentRunError,
+    ModelAPIError,
+    ModelConnectionError,
+    ModelHTTPError,
+    ModelRateLimitError,
+    ModelRequestRejectedError,
+    ModelRequestTimeout,
+    ModelServerError,
+    ModelTimeoutError,
+    ModelUnavailableError,
+)
+from pydantic_ai.messages import ModelResponse, PartDeltaEvent, PartStartEvent, TextPart, TextPartDelta
+from pydantic_ai.models import Model
+from pydantic_ai.settings import ModelSettings
+
+from runs.engine.providers import ProviderKind
+from runs.engine.tool_names import ToolNames
+from runs.llm.errors import ModelError, Trouble
+from runs.llm.request import Answer, ModelRequest
+from runs.llm.wire import answer_of, messages_of, parameters_of
+
+CONNECT_SECONDS = 10.0
+GRACE_SECONDS = 5.0
+MAX_CONNECTIONS = 1000
+MAX_MESSAGE_CHARACTERS = 600
+_headers: ContextVar[dict[str, str]] = ContextVar("model_answer_headers")
+
+T = TypeVar("T")
+OnText = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a provider is, and with which key; `version` changes with either."""
+
+    provider_id: UUID
+    version: int
+    kind: ProviderKind
+    base_url: str
+    timeout_seconds: float
+    key: str = field(repr=False)
+
+
+def request(endpoint: Endpoint, model: str, asked: ModelRequest, *, on_text: OnText | None = None) -> Answer:
+    """Return the model's answer; `on_text` is told all the text so far, as it comes.
+
+    Raises: ModelError. Blocks this thread for at most the endpoint's time-out and GRACE_SECONDS.
+    """
+    return _run(_request(endpoint, model, asked, on_text), endpoint.timeout_seconds)
+
+
+def models_of(endpoint: Endpoint) -> list[str]:
+    """Return the names of the models that the provider tells of.
+
+    Raises: ModelError
+    """
+    return _run(_listed(endpoint), endpoint.timeout_seconds)
+
+
+async def _request(endpoint: Endpoint, name: str, asked: ModelRequest, on_text: OnText | None) -> Answer:
+    _headers.set({})
+    model = _model(endpoint, name)
+    names = ToolNames(tool.name for tool in asked.tools)
+    settings = ModelSettings(timeout=endpoint.timeout_seconds)
+    if asked.max_tokens is not None:
+        settings["max_tokens"] = asked.max_tokens
+    if asked.temperature is not None:
+        settings["temperature"] = asked.temperature
+    try:
+        async with asyncio.timeout(endpoint.timeout_seconds):
+            response = await _streamed(model, asked, names, settings, on_text)
+        return answer_of(response, asked, names, _headers.get())
+    except TimeoutError:
+        text = f"{name} did not answer within {endpoint.timeout_seconds:g} s"
+        raise ModelError(Trouble.TIMEOUT, text) from None
+    except AgentRunError as error:
+        raise _told(error, endpoint.key) from None
+
+
+async def _streamed(
+    model: Model, asked: ModelRequest, names: ToolNames, settings: ModelSettings, on_text: OnText | None
+) -> ModelResponse:
+    parameters = parameters_of(asked, names, model)
+    text = ""
+    async with model_request_stream(
+        model, messages_of(asked, names), model_settings=settings, model_request_parameters=parameters
+    ) as stream:
+        async for event in stream:
+            if isinstance(event, PartStartEvent) and isinstance(event.part, TextPart):
+                text += event.part.content
+            elif isinstance(event, PartDeltaEvent) and isinstance(event.delta, TextPartDelta):
+                text += event.delta.content_delta
+            else:
+                continue
+            if on_text is not None:
+                on_text(text)
+        return stream.get()
+
+
+async def _listed(endpoint: Endpoint) -> list[str]:
+    try:
+        async with asyncio.timeout(endpoint.timeout_seconds):
+            client: Any = _model(endpoint, "none").client  # type: ignore[attr-defined]  # either SDK's
+            return sorted([str(found.id) async for found in client.models.list()])
+    except TimeoutError:
+        raise ModelError(Trouble.TIMEOUT, f"no answer within {endpoint.timeout_seconds:g} s") from None
+    except Exception as error:  # noqa: BLE001 -- each SDK has errors of its own, and their reading differs
+        status = getattr(error, "status_code", None)
+        trouble = Trouble.REFUSED if status and status < 500 else Trouble.UNAVAILABLE
+        raise ModelError(trouble, _clean(str(error) or type(error).__name__, endpoint.key)) from None
+
+
+_TROUBLES: list[tuple[type[Exception], Trouble]] = [
+    (ModelTimeoutError, Trouble.TIMEOUT),
+    (ModelRequestTimeout, Trouble.TIMEOUT),
+    (ModelRateLimitError, Trouble.THROTTLED),
+    (ModelConnectionError, Trouble.UNAVAILABLE),
+    (ModelServerError, Trouble.UNAVAILABLE),
+    (ModelUnavailableError, Trouble.UNAVAILABLE),
+    (ModelRequestRejectedError, Trouble.REFUSED),
+]
+
+
+def _told(error: AgentRunError, key: str) -> ModelError:
+    """Return what went wrong in our words, without the key: some providers repeat it in their refusal."""
+    trouble = next((found for kind, found in _TROUBLES if isinstance(error, kind)), None)
+    headers = dict(error.headers or {}) if isinstance(error, ModelHTTPError) else {}
+    if trouble is None:
+        status = error.status_code if isinstance(error, ModelHTTPError) else None
+        trouble = Trouble.REFUSED if status and 400 <= status < 500 else Trouble.BAD_ANSWER
+    after = error.retry_after if isinstance(error, ModelAPIError) else None
+    return ModelError(trouble, _clean(str(error), key), after, headers)
+
+
+def _clean(text: str, key: str) -> str:
+    return (text.replace(key, "[key]") if key else text)[:MAX_MESSAGE_CHARACTERS]
+
+
+def _model(endpoint: Endpoint, name: str) -> Model:
+    if endpoint.kind is ProviderKind.ANTHROPIC:
+        from anthropic import AsyncAnthropic
+        from pydantic_ai.models.anthropic import AnthropicModel
+        from pydantic_ai.providers.anthropic import AnthropicProvider
+
+        anthropic = AsyncAnthropic(
+            api_key=endpoint.key, base_url=endpoint.base_url, max_retries=0, http_client=_transport(endpoint)
+        )
+        return AnthropicModel(name, provider=AnthropicProvider(anthropic_client=anthropic))
+    from openai import AsyncOpenAI
+    from pydantic_ai.models.openai import OpenAIChatModel
+    from pydantic_ai.providers.openai import OpenAIProvider
+
+    openai = AsyncOpenAI(
+        api_key=endpoint.key or "none", base_url=endpoint.base_url, max_retries=0, http_client=_transport(endpoint),
+        organization="", project="",
+    )  # fmt: skip
+    return OpenAIChatModel(name, provider=OpenAIProvider(openai_client=openai))
+
+
+_transports: dict[tuple[UUID, int], httpx2.AsyncClient] = {}
+
+
+def _transport(endpoint: Endpoint) -> httpx2.AsyncClient:
+    """Return the provider's connections, which are kept; called on the loop only."""
+    place = (endpoint.provider_id, endpoint.version)
+    if place not in _transports:
+        _transports[place] = httpx2.AsyncClient(
+            timeout=httpx2.Timeout(endpoint.timeout_seconds, connect=CONNECT_SECONDS),
+            limits=httpx2.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=200),
+            event_hooks={"response": [_note_headers]},
+            follow_redirects=False,
+        )
+    return _transports[place]
+
+
+async def _note_headers(response: httpx2.Response) -> None:
+    _headers.get({}).update(response.headers)
+
+
+class _Loop:
+    """The event loop of this process; a fork begins with none."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pid = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def get(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self._loop is None or self._pid != os.getpid():
+                self._pid, self._loop = os.getpid(), asyncio.new_event_loop()
+                _transports.clear()
+                threading.Thread(target=self._loop.run_forever, name="models", daemon=True).start()
+            return self._loop
+
+
+_loop = _Loop()
+
+
+def _run(work: Coroutine[Any, Any, T], timeout_seconds: float) -> T:
+    future = asyncio.run_coroutine_threadsafe(work, _loop.get())
+    try:
+        return future.result(timeout_seconds + GRACE_SECONDS)
+    except TimeoutError:
+        future.cancel()
+        raise ModelError(Trouble.TIMEOUT, f"no answer within {timeout_seconds:g} s") from None

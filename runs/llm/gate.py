@@ -1,0 +1,134 @@
+"""The gates before models, as all workers share them: one row each, locked while the pure engine decides."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
+from typing import Any
+from uuid import UUID
+
+import orjson
+from django.db import connection
+
+from agentops.common.transactions import transaction
+from runs.engine import gates
+from runs.engine.gates import Gate, Limits, Verdict
+from runs.models import ModelGate
+
+_LOCK = (
+    "SELECT id, state::text, extract(epoch from clock_timestamp())::float8 FROM runs_modelgate"
+    " WHERE provider_id = %s AND model = %s FOR UPDATE"
+)
+_WRITE = "UPDATE runs_modelgate SET state = %s::jsonb WHERE id = %s"
+_NOTE = {
+    "error": ", last_error = %s, last_error_at = clock_timestamp()",
+    "answer": ", last_answer_at = clock_timestamp()",
+    "": "",
+}
+_HEADERS = (
+    ("x-ratelimit-limit-requests", "x-ratelimit-limit-tokens"),
+    ("anthropic-ratelimit-requests-limit", "anthropic-ratelimit-tokens-limit"),
+)
+_LEFT = (
+    ("x-ratelimit-remaining-requests", "x-ratelimit-remaining-tokens"),
+    ("anthropic-ratelimit-requests-remaining", "anthropic-ratelimit-tokens-remaining"),
+)
+
+Decide = Callable[[Gate, float], tuple[Gate, Verdict | None]]
+
+
+class SharedGate:
+    """The gate of one model. Every method takes the row's lock for about a millisecond.
+
+    `limits` are those that the team knows of; where they are 0, what the provider tells counts.
+    """
+
+    def __init__(self, team_id: UUID, provider_id: UUID, model: str, limits: Limits) -> None:
+        self.team_id, self.provider_id, self.model, self.limits = team_id, provider_id, model, limits
+
+    def admit(self, tokens: int, timeout_seconds: float) -> Verdict:
+        """Return whether a request of about `tokens` may go now; it is counted if so."""
+        verdict = self._change(
+            lambda gate, now: gates.admit(gate, now, tokens=tokens, timeout_seconds=timeout_seconds)
+        )
+        assert verdict
+        return verdict
+
+    def succeeded(self, headers: Mapping[str, str], *, estimated: int, actual: int) -> None:
+        """Settle an answered request, and learn from what came with the answer."""
+        self._change(
+            lambda gate, now: (
+                self._taught(gates.succeeded(gate, estimated=estimated, actual=actual), now, headers),
+                None,
+            ),
+            "answer",
+        )
+
+    def failed(self, message: str, *, estimated: int) -> None:
+        """Note that the provider did not answer as it should."""
+        self._change(lambda gate, now: (gates.failed(gate, now, estimated=estimated), None), "error", message)
+
+    def throttled(
+        self, message: str, headers: Mapping[str, str], *, estimated: int, retry_after_seconds: float | None
+    ) -> None:
+        """Note that the provider asked for patience: nobody asks it before that."""
+        self._change(
+            lambda gate, now: (
+                gates.throttled(
+                    self._taught(gate, now, headers), now,
+                    estimated=estimated, retry_after_seconds=retry_after_seconds,
+                ),
+                None,
+            ),
+            "error", message,
+        )  # fmt: skip
+
+    def refused(self, *, estimated: int) -> None:
+        """Give back what was counted for a request that the provider refused; it stands as well as before."""
+        self._change(lambda gate, _: (gates.succeeded(gate, estimated=estimated, actual=0), None))
+
+    def _change(self, decide: Decide, note: str = "", message: str = "") -> Verdict | None:
+        with transaction(), connection.cursor() as cursor:
+            cursor.execute(_LOCK, [self.provider_id, self.model])
+            row = cursor.fetchone()
+            if row is None:
+                self._make()
+                cursor.execute(_LOCK, [self.provider_id, self.model])
+                row = cursor.fetchone()
+            gate, verdict = decide(self._read(row[1]), row[2])
+            written = orjson.dumps(asdict(gate)).decode()
+            sql = _WRITE.replace(" WHERE", _NOTE[note] + " WHERE")
+            cursor.execute(sql, [written, *([message[:600]] if note == "error" else []), row[0]])
+        return verdict
+
+    def _make(self) -> None:
+        found = ModelGate(team_id=self.team_id, provider_id=self.provider_id, model=self.model)
+        ModelGate.objects.bulk_create([found], ignore_conflicts=True)
+
+    def _read(self, text: str) -> Gate:
+        gate = gate_of(orjson.loads(text))
+        known = Limits(self.limits.rpm or gate.limits.rpm, self.limits.tpm or gate.limits.tpm)
+        return replace(gate, limits=known)
+
+    def _taught(self, gate: Gate, now: float, headers: Mapping[str, str]) -> Gate:
+        rpm, tpm = _numbers(headers, _HEADERS)
+        if rpm is None and tpm is None:
+            return gate
+        limits = Limits(self.limits.rpm or rpm or 0, self.limits.tpm or tpm or 0)
+        requests_left, tokens_left = _numbers(headers, _LEFT)
+        return gates.learned(gate, now, limits, requests_left=requests_left, tokens_left=tokens_left)
+
+
+def gate_of(stored: Mapping[str, Any]) -> Gate:
+    """Return the gate that a row holds."""
+    known = {name: value for name, value in stored.items() if name != "limits"}
+    return Gate(limits=Limits(**stored.get("limits", {})), **known)
+
+
+def _numbers(headers: Mapping[str, str], names: tuple[tuple[str, str], ...]) -> tuple[int | None, int | None]:
+    for requests, tokens in names:
+        if requests in headers or tokens in headers:
+            return _number(headers.get(requests)), _number(headers.get(tokens))
+    return None, None
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) < 16 else None

@@ -1,0 +1,346 @@
+"""The program of language-model agents: think, act, …, finish; subclass it, say what it is for, and it runs.
+
+    class Helper(LlmAgent):
+        name = "helper"
+        definition = LlmDefinition(instructions="You help.", tools=["http.get"])
+
+What was said stands in the state under `messages`, which is only appended to. What a model is shown of them is worked
+out anew each time from `compactions` and `session`, so that both can be looked at, and taken back by a fork.
+"""
+
+from typing import Any, ClassVar
+
+from agentops.common.errors import InvalidInputError
+from agentops.common.types import JsonObject
+from runs.engine.acceptance import unmet
+from runs.engine.chat import Strategy, compaction, estimate_tokens, result_of, shown
+from runs.engine.commands import Command, Fail, Finish, Goto
+from runs.engine.context import Call, Context
+from runs.engine.definition import LlmDefinition
+from runs.engine.errors import ActionFailedError, ProgramError
+from runs.engine.program import Program, node
+from runs.json_schema import check
+from runs.tools.registry import get_tool
+
+ASK, FINISH = "ask", "finish"
+_ASK_TOOL: JsonObject = {
+    "name": ASK,
+    "description": "Ask a person a question and wait for the answer, which may take days.",
+    "schema": {
+        "type": "object",
+        "properties": {
+            "question": {"type": "string", "minLength": 1, "maxLength": 4000},
+            "choices": {"type": "array", "items": {"type": "string"}, "maxItems": 20},
+        },
+        "required": ["question"],
+        "additionalProperties": False,
+    },
+}
+_SUMMARISE = (
+    "Summarise the talk below for the one who goes on with the work: what was asked for, what was done with which result,"
+    " what was decided and why, what is open. Facts, names, numbers and addresses word for word. No preamble."
+)
+_HAND_OFF = (
+    "Write the hand-off for a fresh session that will see nothing but the goal and this document."
+    " Only what the talk below shows to be true."
+)
+_TEXTS: JsonObject = {"type": "array", "items": {"type": "string"}}
+HAND_OFF_SCHEMA: JsonObject = {
+    "type": "object",
+    "properties": {
+        "summary": {"type": "string"}, "done": _TEXTS, "next": _TEXTS, "facts": _TEXTS, "decisions": _TEXTS,
+        "open_questions": _TEXTS, "do_not_repeat": _TEXTS,
+    },
+    "required": ["summary", "done", "next", "facts", "decisions", "open_questions", "do_not_repeat"],
+    "additionalProperties": False,
+}  # fmt: skip
+
+
+class LlmAgent(Program):
+    """An agent that a language model drives. Its `definition` says with which words, models, tools and limits."""
+
+    is_abstract: ClassVar[bool] = True
+    name: ClassVar[str] = "llm"
+    title: ClassVar[str] = "Language model"
+    definition: ClassVar[LlmDefinition] = LlmDefinition()
+    input_schema: ClassVar[JsonObject] = {
+        "type": "object",
+        "properties": {
+            "task": {"type": "string", "title": "Task", "minLength": 1, "maxLength": 100_000},
+            "acceptance": {
+                "type": "array", "title": "Checks that the output must pass", "maxItems": 20,
+                "items": {"type": "object", "required": ["kind"]},
+            },
+        },
+        "required": ["task"],
+    }  # fmt: skip
+
+    def title_of(self, state: Any) -> str:
+        first_line = str(state.get("task", "")).strip().split("\n", 1)[0]
+        return f"{self.title}: {first_line[:120]}" if first_line else self.title
+
+    @node(start=True)
+    def think(self, ctx: Context, state: Any) -> Command:
+        """One request to the model."""
+        if state.get("turns", 0) >= self.definition.max_turns:
+            return Fail(f"no end after {self.definition.max_turns} turns", code="turns_exhausted")
+        began = [] if "messages" in state else [{"role": "user", "text": state["task"]}]
+        messages = [*state.get("messages", []), *began]
+        answer = self._ask_model(ctx, self.view(state, messages), tools=self._tools())
+        said: JsonObject = {"role": "assistant", "text": answer["text"], "calls": answer["calls"]}
+        calls = [str(call["tool"]) for call in answer["calls"]]
+        is_empty = not answer["text"].strip() and not calls
+        used = answer["usage"]
+        session = dict(state.get("session") or {"number": 1, "start": 0, "tool_calls": 0, "tokens": 0})
+        session["tokens"] += used["tokens_in"] + used["tokens_out"]
+        return Goto(
+            "act" if calls else "finish",
+            set={"turns": state.get("turns", 0) + 1, "session": session,
+                 "empty_replies": state.get("empty_replies", 0) + 1 if is_empty else 0},
+            extend={"messages": [*began, said]},
+            note=f"{answer['answered']}: {', '.join(calls) or answer['text']}",
+        )  # fmt: skip
+
+    @node
+    def act(self, ctx: Context, state: Any) -> Command:
+        """The calls that the model asked for; what does not fit is answered with what is wrong with it."""
+        calls = [call for call in state["messages"][-1]["calls"] if call["tool"] != FINISH]
+        wrong = {call["id"]: problem for call in calls if (problem := self._problem(call))}
+        n_malformed = state.get("malformed", 0) + 1 if wrong else 0
+        if n_malformed > self.definition.max_malformed:
+            problem = next(iter(wrong.values()))
+            return Fail(
+                f"the model's calls did not fit {n_malformed} times in a row: {problem}",
+                code="malformed_calls",
+            )
+        results = {call_id: (problem, True) for call_id, problem in wrong.items()}
+        results |= self._done(ctx, [call for call in calls if call["id"] not in wrong])
+        told = [result_of(call, results[call["id"]][0], is_error=results[call["id"]][1]) for call in calls]
+        session = {**state["session"], "tool_calls": state["session"]["tool_calls"] + len(calls)}
+        return Goto(
+            self._after(state, session, [*state["messages"], *told]),
+            set={"malformed": n_malformed, "session": session},
+            extend={"messages": told},
+            note=", ".join(f"{call['tool']}{' failed' * results[call['id']][1]}" for call in calls),
+        )
+
+    @node
+    def finish(self, ctx: Context, state: Any) -> Command:
+        """The model says that it is done; the checks of the goal say whether it is."""
+        call, output = self._claimed(state)
+        reasons = self._unmet(state, output)
+        if not reasons:
+            told = [result_of(call, "accepted")] if call else []
+            return Finish(output={"output": output}, extend={"messages": told}, note="accepted")
+        n_rejected = state.get("rejections", 0) + 1
+        if n_rejected > self.definition.max_rejections or state.get("empty_replies", 0) >= 3:  # fmt: skip
+            return Fail(f"the goal was not reached: {'; '.join(reasons)}", code="not_accepted")
+        text = "Not accepted, for this is missing: " + "; ".join(reasons) + ". Go on, then finish again."
+        answer: JsonObject = result_of(call, text, is_error=True) if call else {"role": "user", "text": text}
+        return Goto(
+            "think", set={"rejections": n_rejected}, extend={"messages": [answer]},
+            note=f"not accepted: {'; '.join(reasons)}",
+        )  # fmt: skip
+
+    @node
+    def compact(self, ctx: Context, state: Any) -> Command:
+        """Show the model less of the talk from now on; the originals stay."""
+        found = self.compaction(ctx, state)
+        if found is None:
+            return Goto("think", note="nothing left to shorten")
+        if found["strategy"] == Strategy.SUMMARISE:
+            part = state["messages"][found["from"] : found["to"]]
+            found["summary"] = self._ask_model(ctx, _as_text(part), instructions=_SUMMARISE)["text"]
+        return Goto(
+            "think", append={"compactions": found},
+            note=f"{found['strategy']}: messages {found['from']} up to {found['to']}",
+        )  # fmt: skip
+
+    @node
+    def handoff(self, ctx: Context, state: Any) -> Command:
+        """Begin a fresh session that sees the goal and a document, and nothing of the talk."""
+        number = state["session"]["number"] + 1
+        document = self._document(ctx, state)
+        made: JsonObject = {"to_session": number, "at": ctx.now(), "document": document}
+        start = len(state["messages"])
+        return Goto(
+            "think", append={"handoffs": made},
+            set={"session": {"number": number, "start": start, "tool_calls": 0, "tokens": 0}},
+            note=f"session {number} begins: {document['summary']}",
+        )  # fmt: skip
+
+    def view(self, state: Any, messages: Any) -> list[JsonObject]:
+        """Return what the model is shown."""
+        session, handoffs = state.get("session") or {}, state.get("handoffs") or []
+        compactions = [
+            found for found in state.get("compactions") or [] if found["from"] >= session.get("start", 0)
+        ]
+        talk = shown(messages, compactions, start=session.get("start", 0))
+        if not handoffs:
+            return talk
+        goal: JsonObject = {
+            "role": "user",
+            "text": f"{state['task']}\n\nHand-off from the session before:\n{_document_text(handoffs[-1])}",
+        }
+        return [goal, *talk]
+
+    def compaction(self, ctx: Context, state: Any) -> JsonObject | None:
+        """Return what the model shall no longer be shown, as runs.engine.chat describes it; override for a way of your own.
+
+        With the strategy `custom` this must be overridden.
+        """
+        short, window = self.definition.short_term, self.definition.context_tokens
+        if short.strategy is Strategy.CUSTOM:
+            raise ProgramError(
+                f"{type(self).__name__} has the strategy custom: override its method `compaction`"
+            )
+        done = [found for found in state.get("compactions") or [] if not found["undone"]]
+        start = max([state["session"]["start"], *(found["to"] - 1 for found in done)])
+        return compaction(
+            short.strategy, state["messages"], start=start,
+            keep_tokens=int(window * short.keep_share), keep_turns=short.keep_turns,
+        )  # fmt: skip
+
+    def unmet(self, state: Any, output: Any) -> list[str]:
+        """Return what is missing from the goal, in words; override to check more. Empty when it is reached."""
+        return unmet([*self.definition.acceptance, *state.get("acceptance", [])], output, state["messages"])
+
+    def _ask_model(self, ctx: Context, messages: Any, **more: Any) -> Any:
+        told = self.definition
+        given = {
+            "models": told.models, "instructions": told.instructions, "max_tokens": told.max_tokens,
+            "temperature": told.temperature,
+        }  # fmt: skip
+        return ctx.llm(messages, **(given | more))
+
+    def _tools(self) -> list[Any]:
+        told = self.definition
+        output: JsonObject = told.output_schema or {"type": "string", "description": "The result, complete."}
+        finish: JsonObject = {
+            "name": FINISH,
+            "description": "Say that the goal is reached, with its result.",
+            "schema": {"type": "object", "properties": {"output": output}, "required": ["output"]},
+        }
+        return [*told.tools, *([_ASK_TOOL] if told.can_ask else []), finish]
+
+    def _problem(self, call: Any) -> str:
+        """Return why a call cannot be made; empty when it can."""
+        name, told = call["tool"], self.definition
+        known = [*told.tools, *([ASK] if told.can_ask else [])]
+        if name not in known:
+            return f"there is no tool {name!r}; there are {', '.join([*known, FINISH])}"
+        schema: Any = _ASK_TOOL["schema"] if name == ASK else get_tool(name).args_schema
+        if "args" not in call:
+            return f"the arguments of {name} are not a JSON object: {str(call.get('raw'))[:200]}. They must fit {schema}"
+        try:
+            check(call["args"], schema, what=f"the arguments of {name}")
+        except InvalidInputError as error:
+            return f"{error.detail}. They must fit {schema}"
+        return ""
+
+    def _done(self, ctx: Context, calls: list[Any]) -> dict[str, tuple[Any, bool]]:
+        """Return each call's result and whether it is an error: those that a person is asked about first, one by one."""
+        asked = [call for call in calls if call["tool"] == ASK or call["tool"] in self.definition.approve]
+        results = {call["id"]: self._asked(ctx, call) for call in asked}
+        others = [call for call in calls if call["id"] not in results]
+        outcomes = ctx.gather(*(Call(call["tool"], **call["args"]) for call in others), return_errors=True)
+        return results | {call["id"]: _told(outcome) for call, outcome in zip(others, outcomes, strict=True)}
+
+    def _asked(self, ctx: Context, call: Any) -> tuple[Any, bool]:
+        args = call["args"]
+        try:
+            if call["tool"] == ASK:
+                return ctx.ask(args["question"], choices=list(args.get("choices", []))), False
+            allowed = ctx.approve(call["tool"], args=args, summary=f"The agent wants to call {call['tool']}.")
+            return ctx.tool(call["tool"], **allowed), False
+        except ActionFailedError as error:
+            return str(error), True
+
+    def _after(self, state: Any, session: dict[str, Any], messages: list[Any]) -> str:
+        """Return the node that follows: with a call of `finish` that one, else a hand-off or a compaction when due."""
+        said = state["messages"][-1]
+        if any(call["tool"] == FINISH for call in said["calls"]):
+            return "finish"
+        told, window = self.definition, self.definition.context_tokens
+        tokens = estimate_tokens(self.view(state, messages), told.instructions)
+        limits = told.session
+        is_over = [
+            limits.tool_calls is not None and session["tool_calls"] >= limits.tool_calls,
+            limits.tokens is not None and session["tokens"] >= limits.tokens,
+            limits.window_share is not None and tokens >= window * limits.window_share,
+        ]
+        if any(is_over):
+            return "handoff"
+        is_long = (
+            told.short_term.strategy is not Strategy.NONE and tokens >= window * told.short_term.at_share
+        )
+        return "compact" if is_long else "think"
+
+    def _claimed(self, state: Any) -> tuple[Any, Any]:
+        """Return the model's call of `finish` (None for plain text), and the result that it claims."""
+        said = next(message for message in reversed(state["messages"]) if message["role"] == "assistant")
+        call = next((call for call in said["calls"] if call["tool"] == FINISH), None)
+        if call is None:
+            return None, said["text"]
+        return call, call["args"].get("output") if "args" in call else None
+
+    def _unmet(self, state: Any, output: Any) -> list[str]:
+        if output is None or output == "":
+            return ["a result; call finish with it"]
+        reasons = []
+        if self.definition.output_schema is not None:
+            try:
+                check(output, self.definition.output_schema, what="the output")
+            except InvalidInputError as error:
+                reasons.append(error.detail)
+        return reasons + self.unmet(state, output)
+
+    def _document(self, ctx: Context, state: Any) -> Any:
+        """Return the hand-off: the model's own, or one made from what was done when it writes none that fits."""
+        talk = _as_text(self.view(state, state["messages"]))
+        asked = f"Goal:\n{state['task']}\n\nTalk:\n{talk}"
+        try:
+            return self._ask_model(ctx, asked, instructions=_HAND_OFF, output_schema=HAND_OFF_SCHEMA)[
+                "output"
+            ]
+        except ActionFailedError as error:
+            since = state["messages"][state["session"]["start"] :]
+            calls = [f"{it['tool']}: {_short(it['result'])}" for it in since if it["role"] == "tool"]
+            empty: JsonObject = {
+                name: [] for name in ("next", "facts", "decisions", "open_questions", "do_not_repeat")
+            }
+            return {
+                "summary": f"Made from the calls, for the model wrote none ({error.error_code}).",
+                "done": calls,
+                **empty,
+            }
+
+
+def _told(outcome: Any) -> tuple[Any, bool]:
+    return (str(outcome), True) if isinstance(outcome, ActionFailedError) else (outcome, False)
+
+
+def _as_text(messages: Any) -> str:
+    return "\n".join(f"{message['role']}: {_words(message)}" for message in messages)
+
+
+def _words(message: Any) -> str:
+    if message["role"] == "tool":
+        return f"{message['tool']} returned {_short(message['result'])}"
+    calls = "; ".join(
+        f"calls {call['tool']} {call.get('args', '')} as {call['id']}" for call in message.get("calls", [])
+    )
+    return " ".join(part for part in (str(message.get("text", "")), calls) if part)
+
+
+def _short(value: Any) -> str:
+    return str(value)[:2000]
+
+
+def _document_text(handoff: Any) -> str:
+    document = handoff["document"]
+    lines = [
+        f"{name}: {'; '.join(value) if isinstance(value, list) else value}"
+        for name, value in document.items()
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,61 @@
+"""Agents of language models, small ones, that the tests talk to."""
+
+from typing import Any
+
+from runs.engine.chat import Strategy
+from runs.engine.definition import LlmDefinition, SessionLimits, ShortTerm
+from runs.llm.program import LlmAgent
+from runs.program import Context, Finish, Program, ToolCall, ToolError, node, tool
+
+
+@tool("talk.double", effect="compute")
+def double(call: ToolCall, *, number: int) -> int:
+    """Return twice the number."""
+    return 2 * number
+
+
+@tool("talk.long", effect="read")
+def long(call: ToolCall, *, characters: int) -> str:
+    """Return a long text."""
+    return "x" * characters
+
+
+@tool("talk.broken", effect="read")
+def broken(call: ToolCall) -> None:
+    """Fail, always."""
+    raise ToolError("it is broken", code="broken", retryable=False)
+
+
+class Talker(LlmAgent):
+    name = "test-talker"
+    definition = LlmDefinition(
+        instructions="You are a test.", models=["", "backup"],
+        tools=["talk.double", "talk.long", "talk.broken", "test.ledger"], approve=["test.ledger"], max_malformed=2,
+    )  # fmt: skip
+
+
+class Summariser(LlmAgent):
+    name = "test-summariser"
+    definition = LlmDefinition(
+        tools=["talk.long"], context_tokens=2000,
+        short_term=ShortTerm(strategy=Strategy.SUMMARISE, at_share=0.5, keep_share=0.1),
+        session=SessionLimits(tool_calls=None, window_share=None),
+    )  # fmt: skip
+
+
+class HandsOver(LlmAgent):
+    name = "test-hands-over"
+    definition = LlmDefinition(tools=["talk.double"], session=SessionLimits(tool_calls=2))
+
+
+class OneQuestion(Program):
+    """One request, as a program of one's own makes it."""
+
+    name = "test-one-question"
+
+    @node(start=True)
+    def ask(self, ctx: Context, state: Any) -> Finish:
+        answer = ctx.llm(
+            state["question"], models=state.get("models", [""]), output_schema=state.get("schema")
+        )
+        return Finish(output=dict(answer))
