@@ -17,6 +17,7 @@ from runs.views import (
     find,
     inspect,
     lists,
+    palette,
     preferences,
     raw,
     run,
@@ -38,6 +39,8 @@ app_name = "runs"
 urlpatterns = [
     path("", lists.home, name="home"),
     path("theme", preferences.set_theme, name="theme"),
+    path("settings", preferences.settings, name="settings"),
+    path("palette", palette.palette, name="palette"),
     path("agents", lists.agent_list, name="agents"),
     path("runs", lists.run_list, name="list"),
     path("runs/", RedirectView.as_view(pattern_name="runs:list", query_string=True)),
