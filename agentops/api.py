@@ -21,6 +21,7 @@ from runs.api_branches import router as branch_router
 from runs.api_bulk import router as bulk_router
 from runs.api_callbacks import router as callback_router
 from runs.api_callbacks import secret_router
+from runs.api_files import router as file_router
 from runs.api_schedules import router as schedule_router
 from runs.api_sources import router as source_router
 from runs.api_stream import router as stream_router
@@ -89,6 +90,7 @@ api.add_router("/runs", router)
 api.add_router("/runs", branch_router)
 api.add_router("/runs", batch_run_router)
 api.add_router("/batches", batch_router)
+api.add_router("/runs", file_router)
 api.add_router("/runs", stream_router)
 api.add_router("/runs", callback_router)
 api.add_router("/callbacks", secret_router)

@@ -58,6 +58,9 @@ PAGES = {
     "branches": "/runs/{rewound}/branches",
     "fork": "/runs/{rewound}/fork?from=2",
     "rewind": "/runs/{rewound}/rewind?to=2",
+    "files": "/runs/{filed}/files?seq=2&since=1",
+    "file": "/runs/{filed}/files/file?path=run.sh",
+    "file-change": "/runs/{filed}/files/file?path=notes/pages.md&seq=2&since=1",
     "left-branch": "/runs/{rewound}/steps/3",
     "callbacks": "/runs/{told}/callbacks",
     "callback-secret": "/settings/callbacks",
@@ -127,7 +130,7 @@ def the_runs(version: "AgentVersion") -> dict[str, str]:
     made["told"] = stories.a_told_run(version)
     more = {"job": str(_a_bulk_job(version).id), "schedule": str(_a_schedule(version).id)}
     made["parent"], made["child"] = stories.a_family(version)
-    made["rewound"] = _a_rewound_run(version)
+    made["rewound"], made["filed"] = _a_rewound_run(version), _a_run_with_files(version)
     return {kind: str(run.id) for kind, run in made.items()} | more
 
 
@@ -162,6 +165,24 @@ def _a_rewound_run(version: "AgentVersion") -> "Run":
     register_programs(team_id=version.team_id)
     run = drive(a_run("test-mailing", {"to": "ada"}, team=version.team))
     return drive(rewind_run(actor=actor_of(run), run_id=run.pk, seq=2, reason="the list was old"))
+
+
+def _a_run_with_files(version: "AgentVersion") -> "Run":
+    """Insert a run that kept files, changed some, and took one away."""
+    from tests.runs import a_run, drive
+
+    pages = "".join(f"- page {n} of the standard library\n" for n in range(40))
+    first = [
+        ["write", "notes/pages.md", pages],
+        ["write", "run.sh", "#!/bin/sh\n"],
+        ["mode", "run.sh", 0o755],
+    ]
+    then = [
+        ["write", "notes/pages.md", pages.replace("page 7", "chapter 7")],
+        ["write", "<b>odd</b>.md", "x"],
+    ]
+    nodes = [[*first, ["write", "draft.md", "x"]], [*then, ["remove", "draft.md"], ["odd", "bytes"]]]
+    return drive(a_run("test-filing", {"nodes": nodes}, team=version.team))
 
 
 def _a_bulk_job(version: "AgentVersion") -> Any:
