@@ -26,6 +26,7 @@ from runs.selectors import (
     versions_for,
 )
 from runs.selectors.checkpoints import place_of
+from runs.selectors.holdups import note_holdups
 from runs.selectors.verdicts import verdict_for
 from runs.services.cancel_run import cancel_run
 from runs.services.kill_run import kill_run
@@ -88,7 +89,10 @@ def index(request: HttpRequest, filters: Query[schemas.RunListIn]) -> schemas.Ru
 @router.get("/{uuid:run_id}", response=schemas.RunOut, operation_id="get_run", summary="Get a run")
 def get(request: HttpRequest, run_id: UUID) -> schemas.RunOut:
     """Get one run."""
-    return wire.run_detail(run_for(_actor(request), run_id))
+    actor = _actor(request)
+    run = run_for(actor, run_id)
+    note_holdups(actor, [run], with_ahead=True)
+    return wire.run_detail(run)
 
 
 @router.get(

@@ -53,6 +53,17 @@ class StartRunIn(_In):
         description="Told of the run's end by a signed POST; http or https, at a public address.",
         json_schema_extra={"format": "uri", "maxLength": 2000},
     )
+    queue: str | None = Field(
+        None,
+        description="Whose workers execute it; the agent's when left out.",
+        json_schema_extra={"minLength": 1, "maxLength": 100, "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$"},
+    )
+    concurrency_key: str | None = Field(
+        None,
+        description="What only so many runs are executed for at once, where a limit counts it; as the agent's code makes it of "
+        "the input when left out.",
+        json_schema_extra={"maxLength": 100},
+    )
     budget: NotYet = None
     parent: NotYet = None
 
@@ -126,6 +137,10 @@ class RunRowOut(BaseModel):
     title: str
     tags: list[str]
     batch_id: str
+    queue: str = Field(description="Whose workers execute it.")
+    concurrency_key: str = Field(
+        description="What only so many runs are executed for at once, where a limit counts it; empty for nothing."
+    )
     priority: int
     status: RunStatus
     is_cancelling: bool = Field(description="Someone cancelled it; it ends at its next commit.")
@@ -164,7 +179,10 @@ class StartedOut(RunRowOut):
 class RunOut(RunRowOut):
     """Everything about one run but its tree and states."""
 
-    waiting_on: dict[str, Any] | None
+    waiting_on: dict[str, Any] | None = Field(
+        description="What it waits for. Of a queued run, on `GET` alone, what is in its way: `kind` is `limit`, `agent_paused` or "
+        "`team_paused`; null when it needs nothing but a free worker."
+    )
     session: None = Field(None, description="Always null: runs are not divided into sessions yet.")
     budget: None = Field(None, description="Always null: runs have no budgets yet.")
     error: dict[str, Any] | None
@@ -285,11 +303,20 @@ class VerdictOut(BaseModel):
     last_good_seq: int = Field(description="The last checkpoint before any that fails; 0 is the input.")
 
 
+class PauseOut(BaseModel):
+    """Who has paused an agent or a team whole, and why."""
+
+    by: str
+    reason: str
+    at: datetime
+
+
 class AgentRowOut(BaseModel):
     slug: str
     title: str
     description: str
     queue: str
+    paused: PauseOut | None = Field(description="While it is paused, none of its runs is executed.")
     version: int | None = Field(
         description="Number of the published version; null when there is none to start."
     )

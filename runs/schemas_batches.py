@@ -39,6 +39,17 @@ class StartBatchIn(BaseModel):
     title: str | None = Field(
         None, description="What people call them.", json_schema_extra={"maxLength": 300}
     )
+    queue: str | None = Field(
+        None,
+        description="Whose workers execute them; the agent's when left out.",
+        json_schema_extra={"minLength": 1, "maxLength": 100, "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]*$"},
+    )
+    concurrency_key: str | None = Field(
+        None,
+        description="What only so many runs are executed for at once, where a limit counts it; as the agent's code makes it of "
+        "the input when left out.",
+        json_schema_extra={"maxLength": 100},
+    )
 
 
 class BatchRunOut(BaseModel):

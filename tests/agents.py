@@ -330,3 +330,17 @@ class Fickle(Program):
         ctx.tool("test.echo", value=Fickle.times)
         ctx.sleep(0.01)
         return Finish()
+
+
+class Counted(Program):
+    """Its code says how many of its runs may be executed at once, and how many for one customer."""
+
+    name = "test-counted"
+    queue = "counted"
+    max_running = 5
+    concurrency_key = "account-{order.customer}"
+    max_running_per_key = 1
+
+    @node(start=True)
+    def only(self, ctx: Context, state: Any) -> Command:
+        return Finish(output=None)

@@ -18,6 +18,7 @@ from runs.models import (
     Callback,
     CallbackAttempt,
     Event,
+    Limit,
     LogLine,
     Run,
     SavedView,
@@ -28,6 +29,7 @@ from runs.models import (
     TriggerStart,
 )
 from runs.services.create_schedule import create_schedule
+from runs.services.pause_agent import pause_agent
 from runs.services.save_view import save_view
 from runs.services.schedule_columns import ScheduleSpec
 from runs.services.start_bulk import start_bulk
@@ -79,6 +81,8 @@ def belongings_of_analytical(world: World) -> Belongings:
         "trigger_id": str(Trigger.objects.get(agent=agent).id),
     }
     values["open_run_id"] = str(_started(world, agent, mark, {}).id)
+    values["scope"] = _limited(agent, values["name"], mark).scope
+    pause_agent(actor=actor(world.ada), slug=agent.slug, reason=f"paused-{mark}")
     ids = [
         str(run.id),
         values["open_run_id"],
@@ -94,6 +98,14 @@ def belongings_of_analytical(world: World) -> Belongings:
         secret,
     ]
     return Belongings(run, agent, values, [mark, *ids])
+
+
+def _limited(agent: Agent, key: str, mark: str) -> Limit:
+    """Return a limit on the runs of a key."""
+    who = f"by-{mark}"
+    return Limit.objects.create(
+        team=agent.team, scope="key", name=key, max_running=1, created_by=who, updated_by=who
+    )
 
 
 def _bulk_job(world: World, run: Run, mark: str) -> BulkJob:

@@ -9,6 +9,7 @@ from agentops.common.types import JsonObject
 from runs.engine.commands import Command
 from runs.engine.context import Context
 from runs.engine.errors import CommandError, ProgramError, RecoveryError
+from runs.engine.limits import MAX_KEY_CHARACTERS, MAX_RUNNING, QUEUE, name_of_keys, template_problem
 from runs.engine.recovery import Policy, Rule
 from runs.engine.recovery_form import policy_from
 from runs.engine.retry import RetryPolicy
@@ -57,6 +58,10 @@ class Program:
     object; the input is the first state. `state_schema`, when given, is checked at each commit, `output_schema` at the
     end: what does not fit is a failed attempt of the node. `recovery` are the rules for a node that has failed for good:
     what is tried, and in which order.
+
+    `queue` names the workers that its runs need. `max_running` of them are executed at once, None for as many as there are
+    places. `concurrency_key` is what else they are counted by: a template over the input such as `customer-{customer}`, of
+    which each key has `max_running_per_key` places. What an admin sets in the console counts instead.
     """
 
     name: ClassVar[str] = ""
@@ -67,6 +72,10 @@ class Program:
     state_schema: ClassVar[JsonObject | None] = None
     output_schema: ClassVar[JsonObject | None] = None
     recovery: ClassVar[Sequence[Rule]] = ()
+    queue: ClassVar[str] = "default"
+    concurrency_key: ClassVar[str] = ""
+    max_running: ClassVar[int | None] = None
+    max_running_per_key: ClassVar[int | None] = None
     nodes: ClassVar[dict[str, Node]] = {}
     start_node: ClassVar[str] = ""
 
@@ -126,4 +135,22 @@ def _problem(cls: type[Program], starts: list[str]) -> str:
         return f"overrides the node {unmarked[0]!r} with a method that is not marked with @node"
     if len(starts) != 1:
         return f"needs exactly one @node(start=True), it has {len(starts)}"
+    return _limit_problem(cls)
+
+
+def _limit_problem(cls: type[Program]) -> str:
+    """Return what is wrong with the limits that the class declares; empty when nothing is."""
+    if not QUEUE.fullmatch(cls.queue):
+        return (
+            f"needs a queue of letters, digits, '.', '_' and '-', at most 100 characters, not {cls.queue!r}"
+        )
+    if problem := template_problem(cls.concurrency_key):
+        return f"has a concurrency_key that is no template: {problem}"
+    numbers = {"max_running": cls.max_running, "max_running_per_key": cls.max_running_per_key}
+    for name, number in numbers.items():
+        if number is not None and (type(number) is not int or not 1 <= number <= MAX_RUNNING):
+            return f"needs a {name} from 1 to {MAX_RUNNING:,}, not {number!r}"
+    keys = name_of_keys(cls.concurrency_key)
+    if cls.max_running_per_key is not None and (keys in ("", "*") or len(keys) > MAX_KEY_CHARACTERS):
+        return "limits its keys by max_running_per_key, so its concurrency_key must begin with text, such as customer-{customer}"
     return ""

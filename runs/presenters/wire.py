@@ -4,6 +4,7 @@ from typing import Any
 
 import orjson
 
+from agentops.accounts.models import Team
 from runs import schemas
 from runs.checkpoints.blobs import load
 from runs.checkpoints.diff import diff, summarise
@@ -11,7 +12,9 @@ from runs.checkpoints.store import Rebuilt
 from runs.checkpoints.verify import Verdict
 from runs.engine.states import RunStatus
 from runs.models import Agent, AgentVersion, Run, Step
+from runs.presenters.holdups import in_the_way
 from runs.selectors.checkpoints import CheckpointRow
+from runs.selectors.holdups import holdup_of
 from runs.selectors.steps import StepDetail
 from runs.services.control import possible_verbs
 
@@ -36,6 +39,13 @@ def run_row(run: Run) -> schemas.RunRowOut:
     return schemas.RunRowOut(**_row_members(run))
 
 
+def paused(row: Agent | Team) -> schemas.PauseOut | None:
+    """Return who has paused it whole; None while nobody has."""
+    if not row.is_paused or row.paused_at is None:
+        return None
+    return schemas.PauseOut(by=row.paused_by, reason=row.pause_reason, at=row.paused_at)
+
+
 def started(run: Run, n_replaced: int) -> schemas.StartedOut:
     warning = f"{n_replaced} characters that text cannot hold (NUL, lone surrogates) were replaced by U+FFFD"
     return schemas.StartedOut(**_row_members(run), warnings=[warning] if n_replaced else [])
@@ -46,7 +56,7 @@ def run_detail(run: Run) -> schemas.RunOut:
     is_long = output is not None and len(orjson.dumps(output)) > schemas.INLINE_OUTPUT_BYTES
     return schemas.RunOut(
         **_row_members(run),
-        waiting_on=run.waiting_on,
+        waiting_on=run.waiting_on or in_the_way(holdup_of(run)),
         error=run.error,
         output=None if is_long else output,
         output_url=f"{run_url(run)}/output" if is_long else None,
@@ -135,6 +145,8 @@ def _row_members(run: Run) -> dict[str, Any]:
         "title": run.title,
         "tags": run.tags,
         "batch_id": run.batch_id,
+        "queue": run.queue,
+        "concurrency_key": run.concurrency_key,
         "priority": run.priority,
         "status": RunStatus(run.status),
         "is_cancelling": run.status == RunStatus.RUNNING and run.control == "cancel",
@@ -185,6 +197,7 @@ def _agent_members(agent: Agent) -> dict[str, Any]:
         "title": agent.title,
         "description": agent.description,
         "queue": agent.queue,
+        "paused": paused(agent),
         "version": agent.__dict__["published"],
     }
 

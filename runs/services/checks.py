@@ -6,6 +6,7 @@ from typing import Any
 from agentops.common.canonical import NotJsonError, clean_json
 from agentops.common.errors import InvalidInputError
 from agentops.common.types import JsonValue
+from runs.engine.limits import QUEUE
 
 MAX_KEY_CHARACTERS = 200
 MAX_TAGS = 20
@@ -39,6 +40,13 @@ def check_priority(priority: int) -> None:
     """Refuse what is outside of PRIORITIES."""
     if priority not in PRIORITIES:
         raise misfit("/priority", f"must be between {PRIORITIES.start} and {PRIORITIES.stop - 1}")
+
+
+def check_queue(pointer: str, name: str) -> None:
+    """Refuse what cannot be the name of a queue of workers."""
+    if not QUEUE.fullmatch(name):
+        told = "must be 1 to 100 letters, digits, '.', '_' and '-', the first one a letter or digit"
+        raise misfit(pointer, told)
 
 
 def cleaned(value: Any, *, what: str) -> JsonValue:

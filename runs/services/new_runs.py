@@ -15,6 +15,8 @@ from agentops.common.types import JsonObject, JsonValue
 from runs.checkpoints.codec import encode_capped
 from runs.checkpoints.store import genesis
 from runs.engine.errors import ProgramError
+from runs.engine.limits import MAX_KEY_CHARACTERS as MAX_CONCURRENCY_KEY_CHARACTERS
+from runs.engine.limits import KeyPartError, key_of
 from runs.engine.program import Program
 from runs.json_schema import MAX_ERRORS, check
 from runs.models import AgentVersion, Run
@@ -24,9 +26,11 @@ from runs.services.checks import (
     MAX_KEY_CHARACTERS,
     MAX_TAG_CHARACTERS,
     check_priority,
+    check_queue,
     check_tags,
     check_text,
     cleaned,
+    misfit,
 )
 
 MAX_TITLE_CHARACTERS = 300
@@ -47,11 +51,16 @@ class StartRequest:
     title: str | None
     deadline: str | None
     callback_url: str | None
+    queue: str | None = None
+    concurrency_key: str | None = None
 
     def digest(self) -> bytes:
         """Return the digest; members that came later count when they are given, so that older keys stay good."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return digest({name: value for name, value in values.items() if name != "callback_url" or value})
+        later = ("callback_url", "queue", "concurrency_key")
+        return digest(
+            {name: value for name, value in values.items() if name not in later or value is not None}
+        )
 
 
 def check_request(request: StartRequest, idempotency_key: str | None = None) -> None:
@@ -69,6 +78,10 @@ def check_request(request: StartRequest, idempotency_key: str | None = None) -> 
         check_text("/idempotency_key", idempotency_key, MAX_KEY_CHARACTERS)
     if request.callback_url is not None:
         check_callback_url(request.callback_url)
+    if request.queue is not None:
+        check_queue("/queue", request.queue)
+    if request.concurrency_key:
+        check_text("/concurrency_key", request.concurrency_key, MAX_CONCURRENCY_KEY_CHARACTERS)
 
 
 def checked_inputs(
@@ -109,7 +122,8 @@ def built_run(
 ) -> Run:
     """Return the run that the request asks for, not yet inserted.
 
-    Raises: ConflictError when the agent's code is not installed here; TooLargeError for the input.
+    Raises: ConflictError when the agent's code is not installed here; TooLargeError for the input; InvalidInputError when it
+        lacks what the agent's runs are counted by.
     """
     program = _program_of(version)
     encoded = encode_capped(request.input, max_bytes=conf().input_max_bytes, what="the input")
@@ -123,8 +137,9 @@ def built_run(
         title=request.title or _title(program, request.input),
         tags=request.tags,
         batch_id=request.batch_id,
-        queue=version.agent.queue,
+        queue=request.queue or version.agent.queue,
         priority=request.priority,
+        concurrency_key=_key_of(program, request),
         deadline_at=deadline,
         callback_url=request.callback_url,
         node=program.start_node,
@@ -144,6 +159,15 @@ def _program_of(version: AgentVersion) -> type[Program]:
         raise ConflictError(
             f"the code of agent {version.agent.slug!r} is not installed on this server: {error}"
         ) from error
+
+
+def _key_of(program: type[Program], request: StartRequest) -> str:
+    if request.concurrency_key is not None:
+        return request.concurrency_key
+    try:
+        return key_of(program.concurrency_key, request.input)
+    except KeyPartError as error:
+        raise misfit(error.pointer, error.reason, what=f"the input of {request.agent}") from error
 
 
 def _title(program: type[Program], state: JsonValue) -> str:

@@ -8,20 +8,24 @@ from agentops.common.transactions import transaction
 from runs.engine.program import Program
 from runs.models import Agent, AgentVersion
 from runs.programs import programs, source_hash
+from runs.services.declare_limits import declare_limits
 
 
 def register_programs(*, team_id: UUID) -> list[Agent]:
     """Return the team's code agents, each with a published version of the code as it is now.
 
-    A program whose declared version is already registered is left alone. Transaction: one per program.
+    A program whose declared version is already registered is left alone. Transaction: one per program, and one for each whose
+    limits are new.
     """
-    return [_register(team_id, program) for program in programs().values()]
+    found = [_register(team_id, program) for program in programs().values()]
+    declare_limits(team_id=team_id)
+    return found
 
 
 def _register(team_id: UUID, program: type[Program]) -> Agent:
     with transaction():
         title = program.title or program.name
-        facts = {"title": title, "description": program.description}
+        facts = {"title": title, "description": program.description, "queue": program.queue}
         agent, _ = Agent.objects.update_or_create(team_id=team_id, slug=program.name, defaults=facts)
         Agent.objects.select_for_update().get(pk=agent.pk)
         if not agent.versions.filter(program=program.name, program_version=program.version).exists():

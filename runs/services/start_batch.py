@@ -41,6 +41,8 @@ def start_batch(  # noqa: PLR0913 -- the fields of the contract's request, keywo
     priority: int = 0,
     tags: Sequence[str] = (),
     title: str | None = None,
+    queue: str | None = None,
+    concurrency_key: str | None = None,
 ) -> StartedBatch:
     """Return the runs of the inputs, each started once however often it is asked for.
 
@@ -55,6 +57,9 @@ def start_batch(  # noqa: PLR0913 -- the fields of the contract's request, keywo
         priority: of the runs.
         tags: words to find them by.
         title: what people call them; by default the program says.
+        queue: whose workers execute them; the agent's when None.
+        concurrency_key: what only so many runs are executed for at once; for each as the agent's code makes it of the input
+            when None.
 
     Raises:
         NotFoundError: no such agent or version.
@@ -72,7 +77,7 @@ def start_batch(  # noqa: PLR0913 -- the fields of the contract's request, keywo
     requests = [
         StartRequest(
             agent=agent, input=value, version=version, priority=priority, tags=list(tags), batch_id=batch_id,
-            title=title, deadline=None, callback_url=None,
+            title=title, deadline=None, callback_url=None, queue=queue, concurrency_key=concurrency_key,
         )
         for value in values
     ]  # fmt: skip
@@ -102,7 +107,7 @@ def _insert(actor: Actor, version: AgentVersion, requests: dict[str, StartReques
     ]
     n_new = sum(insert_runs(runs[start : start + PAGE]) for start in range(0, len(runs), PAGE))
     if n_new:
-        after_commit(lambda: dispatch.poke(version.agent.queue))
+        after_commit(lambda: dispatch.poke(runs[0].queue))
     return n_new
 
 

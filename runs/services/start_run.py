@@ -30,6 +30,8 @@ def start_run(  # noqa: PLR0913 -- the fields of the contract's request, keyword
     title: str | None = None,
     deadline: datetime | None = None,
     callback_url: str | None = None,
+    queue: str | None = None,
+    concurrency_key: str | None = None,
 ) -> tuple[Run, bool]:
     """Return the run, and whether this call has made it.
 
@@ -45,6 +47,9 @@ def start_run(  # noqa: PLR0913 -- the fields of the contract's request, keyword
         title: what people call it; by default the program says.
         deadline: when it should be done, with a time zone.
         callback_url: where its end is told to; http or https, at a public address.
+        queue: whose workers execute it; the agent's when None.
+        concurrency_key: what only so many runs are executed for at once (Limit); as the agent's code makes it of the input
+            when None, nothing when empty.
 
     Raises:
         NotFoundError: no such agent or version.
@@ -66,6 +71,8 @@ def start_run(  # noqa: PLR0913 -- the fields of the contract's request, keyword
         title=title,
         deadline=deadline.isoformat() if deadline else None,
         callback_url=callback_url,
+        queue=queue,
+        concurrency_key=concurrency_key,
     )
     check_request(request, idempotency_key)
     request_hash = request.digest()
