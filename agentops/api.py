@@ -22,6 +22,9 @@ from runs.api_bulk import router as bulk_router
 from runs.api_callbacks import router as callback_router
 from runs.api_callbacks import secret_router
 from runs.api_files import router as file_router
+from runs.api_limits import agents_router as pause_router
+from runs.api_limits import router as limit_router
+from runs.api_limits import team_router
 from runs.api_schedules import router as schedule_router
 from runs.api_sources import router as source_router
 from runs.api_stream import router as stream_router
@@ -102,6 +105,9 @@ api.add_router("/schedules", schedule_router)
 api.add_router("/bulk", bulk_router)
 api.add_router("/audit", audit_router)
 api.add_router("/agents", agents_router)
+api.add_router("/agents", pause_router)
+api.add_router("/limits", limit_router)
+api.add_router("/team", team_router)
 
 
 def no_such_call(request: HttpRequest, path: str = "") -> HttpResponse:
