@@ -180,6 +180,7 @@ CELERY_BROKER_URL = env_secret("CELERY_BROKER_URL", _BROKER)
 
 METRICS_TOKEN = env_secret("METRICS_TOKEN")
 DEMO_SITE_URL = env_str("DEMO_SITE_URL")
+REHEARSAL_URL = env_str("REHEARSAL_URL")
 SOURCE_FOLDERS = [path for path in env_str("SOURCE_FOLDERS").split(":") if path]
 CODE_AUDIT_ROOTS = [path for path in env_str("CODE_AUDIT_ROOTS").split(":") if path]
 AGENT_MODULES = ["agentops.demo.agents"] if env_bool("DEMO", default=True) else []
@@ -193,5 +194,9 @@ LOGGING = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": env_str("LOG_LEVEL", "INFO")},
-    "loggers": {"httpx": {"level": "WARNING"}, "httpx2": {"level": "WARNING"}, "django.request": {"level": "ERROR"}},
+    "loggers": {
+        "httpx": {"level": "WARNING"},
+        "httpx2": {"level": "WARNING"},
+        "django.request": {"level": "ERROR"},
+    },
 }

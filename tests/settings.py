@@ -15,6 +15,7 @@ os.environ |= {
     "SECRET_KEY": "tests-only-secret-key-of-fifty-characters-at-least",
     "AGENTOPS_INTEGRITY_KEY": "tests-only-integrity-key",
     "DEMO_SITE_URL": "",
+    "REHEARSAL_URL": "",
 }
 if "WORKSPACES" not in os.environ:  # processes that a test starts share it
     os.environ["WORKSPACES"] = tempfile.mkdtemp(prefix="agentops-workspaces-")

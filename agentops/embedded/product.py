@@ -114,7 +114,8 @@ class ProductPlan:
             "PORT": str(self._port),
             "DEMO": "1" if self._has_demo else "0",
             **{name: self._secret(name) for name in _KEPT_SECRETS},
-            **self._demo_site(),
+            **self._demo_server("DEMO_SITE_URL", "/"),
+            **self._demo_server("REHEARSAL_URL", "/v1"),
         }
         # What stands in `.env` holds for `manage.py` in another terminal too.
         named = read_environment(PROJECT / ".env").keys() | {"CELERY_BROKER_URL", "AGENTS", "WORKER_SLOTS"}
@@ -130,15 +131,16 @@ class ProductPlan:
     def _secret(self, name: str) -> str:
         return self._settings.get(name) or self._remembered.get(name) or secrets.token_urlsafe(48)
 
-    def _demo_site(self) -> dict[str, str]:
-        if own := self._settings.get("DEMO_SITE_URL"):
-            return {"DEMO_SITE_URL": own}
+    def _demo_server(self, name: str, path: str) -> dict[str, str]:
+        """The address of a server that belongs to the demo: the user's own, else one of ours at the port it had before."""
+        if own := self._settings.get(name):
+            return {name: own}
         if not self._has_demo:
             return {}
-        port = urlsplit(self._remembered.get("DEMO_SITE_URL", "")).port
+        port = urlsplit(self._remembered.get(name, "")).port
         if port is None or not is_free(_LOOPBACK, port):
             port = quiet_port(_LOOPBACK)
-        return {"DEMO_SITE_URL": f"http://{_LOOPBACK}:{port}/"}
+        return {name: f"http://{_LOOPBACK}:{port}{path}"}
 
     def _preparations(self) -> list[Preparation]:
         bare = [] if self._has_demo else ["--bare"]
@@ -169,6 +171,9 @@ class ProductPlan:
             # With the ledger, published reports are still there after the next start.
             ledger = str(self.home.root / "demo-site.jsonl")
             commands["demo-site"] = _manage("demo_site", "--port", port, "--ledger", ledger)
+        if self._has_demo and "REHEARSAL_URL" not in self._settings:
+            port = str(urlsplit(environment["REHEARSAL_URL"]).port)
+            commands["rehearsal"] = _manage("rehearsal", "--port", port)
         return [Program(name, command, directory=PROJECT) for name, command in commands.items()]
 
     def _announcement(

@@ -3,6 +3,7 @@
 import contextlib
 import inspect
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -25,6 +26,7 @@ CALLS: dict[str, Callable[[Context], Any]] = {
     "wait_for_all": lambda ctx: ctx.wait_for_all(event("paid"), on_timeout=None),
     "approve": lambda ctx: ctx.approve("pay", on_timeout=None),
     "approved_tool": lambda ctx: ctx.approved_tool("crm.write", premises=[file_sha256("prices.csv")]),
+    "llm": lambda ctx: ctx.llm("why?"),
     "ask": lambda ctx: ctx.ask("why?", on_timeout=None),
     "start_child": lambda ctx: ctx.start_child("clerk", {}),
     "run_child": lambda ctx: ctx.run_child("clerk", {}),
@@ -67,6 +69,9 @@ class Shell:
 
     def log(self, level: str, message: str) -> None:
         self._note((level, message))
+
+    def workspace(self) -> Path:
+        return Path(str(self._note("/workspace")))
 
     def _note(self, what: Any) -> Any:
         self.asked.append(what)

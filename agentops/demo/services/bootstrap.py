@@ -13,10 +13,19 @@ from agentops.accounts.services.create_sign_in_link import create_sign_in_link
 from agentops.accounts.services.create_token import create_token
 from agentops.accounts.services.revoke_token import revoke_token
 from agentops.common.errors import IdempotencyConflictError
+from agentops.demo.rehearsal.wire import MODELS
+from runs.selectors.providers import providers_for
+from runs.services.create_provider import create_provider
 from runs.services.register_programs import register_programs
 from runs.services.start_run import start_run
+from runs.services.update_provider import update_provider
 
 TOKEN_NAME = "make up"  # noqa: S105 -- what people call it, no secret
+REHEARSAL = "rehearsal"
+_REHEARSAL_MODELS = [
+    {"name": name, "context_tokens": 32_000, "in_microusd_per_mtok": 0, "out_microusd_per_mtok": 0}
+    for name in MODELS
+]
 FIRST_RUN_KEY = "bootstrap: first run"
 
 
@@ -40,11 +49,25 @@ def bootstrap(*, is_bare: bool = False) -> Bootstrapped:
     actor = actor_of_user(membership.user, membership.team_id)
     assert actor, "a member can act"
     register_programs(team_id=membership.team_id)
+    if settings.REHEARSAL_URL:
+        _offer_rehearsal_model(actor)
     if settings.DEMO_SITE_URL and not is_bare:
         _start_first_run(actor)
     return Bootstrapped(
         login_url_path=create_sign_in_link(user=membership.user), token=_new_token(actor, membership)
     )
+
+
+def _offer_rehearsal_model(actor: Actor) -> None:
+    """Let the demo agents have a model to speak with, and find it where it is now; a default of the team's own stays."""
+    found = next((it for it in providers_for(actor) if it.slug == REHEARSAL), None)
+    if found is None:
+        create_provider(
+            actor=actor, slug=REHEARSAL, kind="compatible", base_url=settings.REHEARSAL_URL, models=_REHEARSAL_MODELS,
+            timeout_seconds=30.0,
+        )  # fmt: skip
+    elif found.base_url != settings.REHEARSAL_URL:
+        update_provider(actor=actor, slug=REHEARSAL, changes={"base_url": settings.REHEARSAL_URL})
 
 
 def _start_first_run(actor: Actor) -> None:
