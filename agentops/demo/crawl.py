@@ -7,10 +7,12 @@ from typing import Any
 from urllib.parse import urldefrag, urljoin, urlsplit
 from urllib.robotparser import RobotFileParser
 
-from runs.program import ActionFailedError, Context
+from runs.program import ActionFailedError, Context, heal
 from runs.tools.exchange import USER_AGENT
 
 MAX_PAUSE_SECONDS = 600.0
+# What is the site's fault, or its network's, and may be otherwise a while later.
+FAULTS = ("timeout", "rate_limited", "unavailable")
 _DELAY = re.compile(r"^\s*crawl-delay\s*:\s*(\d+(?:\.\d+)?)", re.IGNORECASE | re.MULTILINE)
 _LOCATION = re.compile(r"<loc>\s*([^<\s]+)\s*</loc>")
 _NO_PAGE = re.compile(
@@ -26,16 +28,21 @@ def robots_txt(ctx: Context, root: str) -> str:
     try:
         return str(ctx.tool("http.get", url=urljoin(root, "/robots.txt"), max_text_chars=500_000)["text"])
     except ActionFailedError as error:
-        if re.fullmatch(r"http_4\d\d", error.error_code) and error.error_code != "http_429":
+        if re.fullmatch(r"http_4\d\d", error.error_code) and not heal.is_of(error.error_code, *FAULTS):
             return ""
         raise
 
 
 def sitemap(ctx: Context, root: str) -> list[str]:
-    """Return the addresses in the site's sitemap (sitemaps.org protocol 0.9); none when it cannot be read."""
+    """Return the addresses in the site's sitemap (sitemaps.org protocol 0.9); none when it has no such file.
+
+    Raises: ActionFailedError when the site cannot tell.
+    """
     try:
         text = ctx.tool("http.get", url=urljoin(root, "/sitemap.xml"), max_text_chars=1_000_000)["text"]
-    except ActionFailedError:
+    except ActionFailedError as error:
+        if heal.is_of(error.error_code, *FAULTS):
+            raise
         return []
     return [html.unescape(location) for location in _LOCATION.findall(text)]
 

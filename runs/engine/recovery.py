@@ -56,12 +56,16 @@ def on(*errors: str, rungs: Iterable[Rung], tool: str = "", node: str = "") -> R
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A rung that was taken before for the same run. `is_here`: from the very checkpoint that the run stands at now."""
+    """A rung that was taken before for the same run, and the requests that had failed.
+
+    `is_here`: from the very checkpoint that the run stands at now.
+    """
 
     rule: int
     rung: int
     node: str
     is_here: bool
+    requests: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +93,15 @@ def decide(policy: Policy, failure: Failure, history: Sequence[Taken], world: Wo
     """Return the next rung, or None when there is none left.
 
     At one place the rungs of a rule are climbed upwards, each at most its `times`; one that begins at an earlier node, where
-    the run comes by a second time, at most its `times` in all, so that it cannot go round for ever.
+    the run comes by a second time, at most its `times` in all, so that it cannot go round for ever. Another call of the
+    same node that fails climbs from the bottom: what helped the first may help it, too.
     """
     number = policy.rule_for(failure)
     if number is None or len(history) >= policy.max_heals:
         return None
     rungs, passed = policy.rules[number].rungs, list[str]()
-    own = [it for it in history if it.rule == number and it.node == failure.node]
+    same = (number, failure.node, failure.requests)
+    own = [it for it in history if (it.rule, it.node, it.requests) == same]
     lowest = max((it.rung for it in own if it.is_here), default=0)
     for index, rung in enumerate(rungs[lowest:], lowest):
         n = sum(it.rung == index and (it.is_here or bool(rung.from_node)) for it in own) + 1

@@ -79,7 +79,7 @@ def next_rung(lease: Lease, at: Position, policy: Policy, failure: Failure) -> D
         return None
     rows = _heals(lease.run_id)
     history = [
-        Taken(told["rule"], told["rung"], told["node"], is_here=_stands_at(row, at))
+        Taken(told["rule"], told["rung"], told["node"], _stands_at(row, at), tuple(told["requests"]))
         for row in rows
         for told in [_decision_of(row)]
     ]
@@ -193,6 +193,6 @@ def _told(decision: Decision, failure: Failure, at: Position) -> JsonObject:
     """Return what the branch keeps of the decision."""
     return {
         "rule": decision.rule, "rung": decision.rung, "n": decision.n, "of": decision.of, "do": decision.do, "node": failure.node,
-        "seq": at.node_seq, "code": failure.code, "tool": failure.tool, "sets": decision.sets, "passed": list(decision.passed),
+        "seq": at.node_seq, "code": failure.code, "tool": failure.tool, "requests": list(failure.requests), "sets": decision.sets, "passed": list(decision.passed),
         "wait_seconds": decision.wait_seconds,
     }  # fmt: skip

@@ -3,15 +3,20 @@
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 
-from runs.models import Checkpoint, Intent, Step
+from runs.checkpoints.verify import verify_run
+from runs.engine.retry import ONCE
+from runs.models import Branch, Checkpoint, Intent, Run, Step
 from runs.services.advance import advance
+from runs.services.sweep import wake_due
+from runs.tools import registry
 from tests.demo import a_site_process, control
-from tests.runs import a_run, a_worker, claim, drive, output, state
+from tests.runs import a_run, a_worker, claim, drive, make_due, output, state
 
 pytestmark = pytest.mark.django_db
 PAGES = 110
@@ -29,6 +34,12 @@ def _quick_site(url: str, settings: Any) -> None:
     control(url)
 
 
+@pytest.fixture
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `http.get` fail at its first try, so that the ladder has its turn without waiting."""
+    monkeypatch.setitem(registry._tools, "http.get", replace(registry.get_tool("http.get"), retry=ONCE))
+
+
 def ledger(url: str) -> Any:
     return httpx.get(f"{url}_ledger", trust_env=False).json()
 
@@ -44,6 +55,71 @@ def test_a_hundred_pages_are_read_under_faults_and_the_report_cites_them(url: st
     assert result["pages"] >= 100
     assert all(f"(<{page['url']}>)" in result["report"] for page in pages)
     assert run.n_retries > 0, "the faults were met"
+
+
+@pytest.mark.usefixtures("_impatient")
+@pytest.mark.parametrize("seed", range(6))
+def test_a_site_that_fails_most_of_the_time_is_read_all_the_same_and_healing_is_told(
+    url: str, seed: int
+) -> None:
+    faults = {"429": 0.1, "500": 0.1, "cut": 0.05, "malformed": 0.05, "hang": 0.05, "timeout": 0.05}
+    control(url, faults=faults, seed=seed, hang_seconds=0.01)
+    run = drive(a_run("site-research", {"max_pages": 6}), slices=1000)
+    branches = Branch.objects.filter(run=run, cause="heal")
+
+    assert (run.status, run.error) == ("succeeded", None)
+    assert output(run)["pages"] + len(output(run)["skipped"]) == 6
+    assert branches.exists()
+    assert all(row.reason.startswith("rung ") for row in branches)
+    assert verify_run(run).is_clean
+
+
+@pytest.mark.usefixtures("_impatient")
+def test_a_page_that_no_rung_brings_is_skipped_and_listed(url: str, settings: Any) -> None:
+    settings.AGENTOPS = {"slice_steps": 1}
+    run = a_run("site-research", {"max_pages": 5})
+    drive_to(run, "read")
+    control(url, faults={"500": 1})
+    until = time.monotonic() + 60
+    while run.node == "read" and time.monotonic() < until:
+        drive_on(run)
+    control(url)
+    run = drive(run)
+
+    assert (run.status, len(output(run)["skipped"])) == ("succeeded", 5)
+    assert all("whatever was tried" in page["reason"] for page in output(run)["skipped"])
+    assert Branch.objects.filter(run=run, reason__startswith="rung 3 of 3: skip http.get").count() == 5
+
+
+@pytest.mark.usefixtures("_impatient")
+def test_the_answer_of_last_week_serves_where_the_site_is_away(url: str) -> None:
+    first = drive(a_run("site-research", {"max_pages": 5}))
+    control(url, faults={"500": 1})
+    run = a_run("site-research", {"max_pages": 5})
+    until = time.monotonic() + 60
+    while run.node != "publish" and time.monotonic() < until:
+        drive_on(run)
+    control(url)
+    run = drive(run)
+
+    assert (run.status, output(run)["skipped"]) == ("succeeded", [])
+    assert output(run)["report"] == output(first)["report"]
+    cached = Step.objects.filter(run=run, reuse="cached").values("summary").distinct()
+    assert cached.count() == 8, "robots.txt, the first page, the site map, and five pages"
+
+
+def drive_to(run: Run, node: str) -> None:
+    while run.node != node:
+        advance(claim(a_worker()))
+        run.refresh_from_db()
+
+
+def drive_on(run: Run) -> None:
+    """Advance one slice; a run that sleeps is due at once."""
+    make_due(run)
+    wake_due()
+    advance(claim(a_worker()))
+    run.refresh_from_db()
 
 
 def test_every_page_is_a_step_with_its_name_and_a_checkpoint(url: str) -> None:

@@ -151,6 +151,11 @@ class TestRungs:
         assert output(run) == [*[{"lost": True}] * 3, "d"]
         assert len(rungs(run)) == 1
 
+    def test_each_call_that_fails_climbs_a_ladder_of_its_own(self) -> None:
+        run = climbs(*(broken("lost", 99, entry=entry) for entry in "ab"), broken("flaky", 2, entry="c"))
+        assert output(run) == [{"lost": True}, {"lost": True}, "c"]
+        assert [told.partition(":")[0] for told in rungs(run)] == ["rung 1 of 2"] * 2 + ["rung 1 of 1"] * 2
+
     def test_a_write_is_not_skipped_but_its_node_may_be(self) -> None:
         run = climbs(broken("lost", 99, "test.writes_until"))
         assert output(run) == "skipped"

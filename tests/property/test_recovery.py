@@ -1,5 +1,6 @@
 """The ladder, whatever the policy and the failures: upwards, bounded, the same for the same history."""
 
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given
@@ -12,6 +13,7 @@ from runs.engine.rungs import Rung
 from runs.program import heal
 
 NODES = ("a", "b", "c")
+REQUESTS = ((), ("00ff",), ("aa", "bb"))
 CODES = ("http_timeout", "http_5xx", "KeyError", "rejected")
 
 seconds = st.floats(0, 100)
@@ -37,7 +39,7 @@ rules = st.builds(
 policies = st.builds(Policy, st.lists(rules, max_size=4).map(tuple), st.integers(1, 40))
 failures = st.builds(
     Failure, st.sampled_from(NODES), st.sampled_from(CODES), st.just("it broke"), st.sampled_from(["", "http.get"]),
-    st.sampled_from(["", "read", "write"]), seconds, st.just(("00ff",)),
+    st.sampled_from(["", "read", "write"]), seconds, st.sampled_from(REQUESTS),
 )  # fmt: skip
 worlds = st.builds(
     World, st.just({"reads": "read", "writes": "write"}), st.frozensets(st.sampled_from(NODES)), st.none() | seconds
@@ -54,7 +56,9 @@ def climbed(policy: Policy, failures: list[Failure], world: World) -> list[tuple
         if decision is None or decision.is_end:
             return found
         found.append((failure, decision))
-        history.append(Taken(decision.rule, decision.rung, failure.node, is_here=True))
+        history.append(
+            Taken(decision.rule, decision.rung, failure.node, is_here=True, requests=failure.requests)
+        )
     raise AssertionError("the ladder has no end")
 
 
@@ -64,9 +68,11 @@ def test_a_ladder_is_climbed_upwards_and_ends(policy: Policy, failures: list[Fai
     assert len(found) <= policy.max_heals
     for rule in range(len(policy.rules)):
         for node in NODES:
-            taken = [it.rung for failure, it in found if it.rule == rule and failure.node == node]
-            assert taken == sorted(taken)
-            assert all(taken.count(n) <= policy.rules[rule].rungs[n].times for n in taken)
+            for requests in REQUESTS:
+                own = [it for failure, it in found if (failure.node, failure.requests) == (node, requests)]
+                taken = [it.rung for it in own if it.rule == rule]
+                assert taken == sorted(taken)
+                assert all(taken.count(n) <= policy.rules[rule].rungs[n].times for n in taken)
 
 
 @given(policies, st.lists(failures, min_size=1, max_size=6), worlds)
@@ -94,8 +100,8 @@ def test_rungs_begun_further_back_cannot_go_round_for_ever(
         if decision is None or decision.is_end:
             break
         is_elsewhere = bool(moves) and moves[n % len(moves)] > 1
-        history = [Taken(it.rule, it.rung, it.node, it.is_here and not is_elsewhere) for it in history]
-        history.append(Taken(decision.rule, decision.rung, failure.node, is_here=not is_elsewhere))
+        history = [replace(it, is_here=it.is_here and not is_elsewhere) for it in history]
+        history.append(Taken(decision.rule, decision.rung, failure.node, not is_elsewhere, failure.requests))
         rung = policy.rules[decision.rule].rungs[decision.rung]
         if rung.from_node:
             same = [it for it in history if (it.rule, it.rung) == (decision.rule, decision.rung)]
@@ -108,7 +114,7 @@ def test_the_same_history_leads_to_the_same_rung(policy: Policy, failure: Failur
     assert decide(policy, failure, [], world) == decide(policy, failure, [], world)
     first = decide(policy, failure, [], world)
     if first is not None:
-        other = [Taken(first.rule, first.rung, "elsewhere", is_here=True)]
+        other = [Taken(first.rule, first.rung, "elsewhere", is_here=True, requests=failure.requests)]
         if len(other) < policy.max_heals:
             assert decide(policy, failure, other, world) == first, (
                 "what another node tried counts for nothing"

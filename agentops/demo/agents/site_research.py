@@ -1,23 +1,32 @@
 """`site-research`: read a web site politely, summarise every page, and publish a report with its sources.
 
 The run walks `plan` → `read`, once a page → `outline` → `write` → `publish`. Each arrow is a checkpoint: kill the
-worker anywhere, and another one goes on with the next page.
+worker anywhere, and another one goes on with the next page. Where the site fails for longer than retries last, `recovery`
+says what is tried; a dead link is no failure, and the node itself passes over it.
 """
 
 from typing import Any
 
 from django.conf import settings
 
-from agentops.demo.crawl import crawl_delay_seconds, frontier, may_read, new_links, robots_txt, sitemap
+from agentops.demo.crawl import (
+    FAULTS,
+    crawl_delay_seconds,
+    frontier,
+    may_read,
+    new_links,
+    robots_txt,
+    sitemap,
+)
 from agentops.demo.report import markdown_report, title_of
-from runs.program import ActionFailedError, Context, Fail, Finish, Goto, Program, Sleep, node
+from runs.program import ActionFailedError, Context, Fail, Finish, Goto, Program, Sleep, heal, node
 
 LONGEST_PAUSE_IN_PLACE_SECONDS = 2.0
 
 
 class SiteResearch(Program):
     name = "site-research"
-    version = "1"
+    version = "2"
     title = "Site research"
     description = "Reads the pages of a web site, summarises each, and publishes a report with its sources."
     input_schema = {
@@ -47,6 +56,21 @@ class SiteResearch(Program):
             },
         },
     }
+
+    recovery = (
+        heal.on("timeout", tool="http.get", node="read", rungs=[
+            heal.longer_timeout(max_seconds=60), heal.retry(after_seconds=30), heal.cached_read(), heal.skip(value=None),
+        ]),
+        heal.on(*FAULTS, tool="http.get", node="read", rungs=[
+            heal.retry(times=2, after_seconds=20), heal.cached_read(), heal.skip(value=None),
+        ]),
+        heal.on(*FAULTS, tool="http.get", rungs=[
+            heal.longer_timeout(max_seconds=60), heal.retry(times=5, after_seconds=15, factor=1.5), heal.cached_read(), heal.ask(times=3),
+        ]),
+        heal.on(*FAULTS, tool="report.publish", rungs=[
+            heal.longer_timeout(max_seconds=60), heal.retry(times=5, after_seconds=15, factor=1.5), heal.ask(times=3), heal.dead_letter(),
+        ]),
+    )  # fmt: skip
 
     def title_of(self, state: Any) -> str:
         return title_of(state)
@@ -82,7 +106,7 @@ class SiteResearch(Program):
 
     @node
     def read(self, ctx: Context, state: Any) -> Goto | Sleep:
-        """Read and summarise the next page; one that cannot be read is skipped, with the reason."""
+        """Read and summarise the next page; a dead link, and what no rung could bring, is skipped with the reason."""
         done, todo = len(state["pages"]) + len(state["skipped"]), state["todo"]
         if done == len(todo):
             return Goto("outline", note="all pages read")
@@ -90,15 +114,23 @@ class SiteResearch(Program):
         try:
             page = ctx.tool("http.get", url=todo[done], pause_seconds=pause)
         except ActionFailedError as error:
-            ctx.progress(done + 1, len(todo), "pages")
-            skipped = {"url": todo[done], "reason": str(error)}
-            return _next_page(state, append={"skipped": skipped}, note=f"skipped: {error.error_code}")
+            if heal.is_of(error.error_code, *FAULTS):
+                raise
+            return self._skipped(ctx, state, str(error), error.error_code)
+        if page is None:
+            return self._skipped(ctx, state, "the site did not give it, whatever was tried", "no rung helped")
         digest = ctx.tool("text.summarise", title=page["title"], text=page["text"], query=state["query"])
         kept = {name: page[name] for name in ("url", "title", "etag", "bytes")} | digest
         ctx.progress(done + 1, len(todo), "pages")
         return _next_page(
             state, append={"pages": kept}, extend={"todo": new_links(page, state)}, note=page["title"]
         )
+
+    def _skipped(self, ctx: Context, state: Any, reason: str, note: str) -> Goto | Sleep:
+        done = len(state["pages"]) + len(state["skipped"])
+        ctx.progress(done + 1, len(state["todo"]), "pages")
+        skipped = {"url": state["todo"][done], "reason": reason}
+        return _next_page(state, append={"skipped": skipped}, note=f"skipped: {note}")
 
     @node
     def outline(self, ctx: Context, state: Any) -> Goto:
