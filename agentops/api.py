@@ -13,6 +13,7 @@ from agentops import problems
 from agentops.api_auth import SessionAuth, TokenAuth
 from agentops.common.errors import BadRequestError
 from agentops.edge import CleanJsonParser, JsonRenderer
+from approvals.api import router as approval_router
 from runs.api import agents_router, router
 from runs.api_audit import router as audit_router
 from runs.api_batches import router as batch_router
@@ -105,6 +106,7 @@ api.add_router("/schedules", schedule_router)
 api.add_router("/bulk", bulk_router)
 api.add_router("/audit", audit_router)
 api.add_router("/agents", agents_router)
+api.add_router("/approvals", approval_router)
 api.add_router("/agents", pause_router)
 api.add_router("/limits", limit_router)
 api.add_router("/team", team_router)

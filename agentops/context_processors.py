@@ -12,12 +12,14 @@ from django.utils.translation import gettext_lazy as _
 from agentops.accounts.middleware import maybe_actor_of
 from agentops.accounts.models import Team
 from agentops.accounts.roles import Scope
+from approvals.selectors.requests import n_to_decide
 from runs.presenters.dead_letters import count_words
 from runs.presenters.system import SystemWords, system_words
 from runs.selectors.console.dead_letters import n_dead_letters
 from runs.views.base import system_of
 
 DEAD_LETTERS = "runs:dead-letters"
+APPROVALS = "approvals:inbox"
 THEME_COOKIE = "theme"
 THEMES: dict[str, tuple[str, str, str | Promise]] = {
     "auto": ("light", "auto", _("Theme: as the system. Change to light")),
@@ -81,14 +83,17 @@ class Console:
         return self._request.path.startswith((url, *_ALSO.get(url, ())))
 
     def _badge(self, name: str) -> str:
-        """Return how many failed runs the team has, at the room that has them."""
+        """Return how much waits there: failed runs, open approvals."""
         actor = maybe_actor_of(self._request)
-        n = n_dead_letters(actor) if actor and name == DEAD_LETTERS else 0
+        count = _COUNTS.get(name)
+        n = count(actor) if actor and count else 0
         return count_words(n) if n else ""
 
 
+_COUNTS = {DEAD_LETTERS: n_dead_letters, APPROVALS: n_to_decide}
 _ROOMS: list[tuple[str | Promise, str, str, str]] = [
     (_("Runs"), "runs", "runs:list", "g r"),
+    (_("Approvals"), "approval", APPROVALS, "g p"),
     (_("Dead letters"), "warning", DEAD_LETTERS, "g d"),
     (_("Schedules"), "calendar", "runs:schedules", "g s"),
     (_("Batches"), "queue", "runs:batches", "g b"),
@@ -99,7 +104,7 @@ _ROOMS: list[tuple[str | Promise, str, str, str]] = [
 ]
 _FOR_ADMINS = {"audit"}
 # Pages of a room that stand at other addresses.
-_ALSO = {"/events": ("/sources", "/triggers")}
+_ALSO = {"/approvals": ("/policies/approval-rules", "/policies/queues"), "/events": ("/sources", "/triggers")}
 
 
 def console(request: HttpRequest) -> dict[str, Any]:

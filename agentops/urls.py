@@ -10,6 +10,7 @@ from runs.views import audit
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("runs.urls")),
+    path("", include("approvals.urls")),
     path("audit", audit.audit, name="audit"),
     path("audit/verify", audit.audit_verdict, name="audit-verdict"),
     path("audit/export", audit.export_audit, name="export-audit"),

@@ -9,6 +9,8 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils.regex_helper import normalize
 
 from agentops.accounts.models import ApiToken
+from approvals.engine.stages import OPEN
+from approvals.models import Absence, Comment, Queue, Request, Rule
 from runs.models import (
     Agent,
     AgentVersion,
@@ -81,6 +83,7 @@ def belongings_of_analytical(world: World) -> Belongings:
         "trigger_id": str(Trigger.objects.get(agent=agent).id),
     }
     values["open_run_id"] = str(_started(world, agent, mark, {}).id)
+    values |= _on_the_desk(world, run, mark)
     values["scope"] = _limited(agent, values["name"], mark).scope
     pause_agent(actor=actor(world.ada), slug=agent.slug, reason=f"paused-{mark}")
     ids = [
@@ -94,6 +97,9 @@ def belongings_of_analytical(world: World) -> Belongings:
         values["view_id"],
         values["event_id"],
         values["trigger_id"],
+        values["request_id"],
+        values["rule_id"],
+        values["absence_id"],
         str(world.analytical.id),
         secret,
     ]
@@ -106,6 +112,22 @@ def _limited(agent: Agent, key: str, mark: str) -> Limit:
     return Limit.objects.create(
         team=agent.team, scope="key", name=key, max_running=1, created_by=who, updated_by=who
     )
+
+
+def _on_the_desk(world: World, run: Run, mark: str) -> dict[str, str]:
+    """Return the ids of an open request, a rule and an absence."""
+    queue = Queue.objects.create(team=world.analytical, slug=f"queue-{mark}", name=f"queue-{mark}")
+    request = Request.objects.create(
+        team=world.analytical, run=run, seq=2, kind="approve", agent=f"agent-{mark}", run_title=f"run-{mark}",
+        action=f"action-{mark}", summary=f"summary-{mark}", reason=f"reason-{mark}", args={"to": f"args-{mark}"},
+        proposed_args={"to": f"args-{mark}"}, args_digest="0" * 64, stages=[OPEN.as_json()], queue=queue,
+    )  # fmt: skip
+    Comment.objects.create(request=request, actor="ada", text=f"comment-{mark}")
+    rule = Rule.objects.create(team=world.analytical, name=f"rule-{mark}", verdict="ask", when={})
+    absence = Absence.objects.create(
+        team=world.analytical, user=world.ada, delegate=world.cyd, starts_at="2026-01-01T00:00:00Z", ends_at="2099-01-01T00:00:00Z"
+    )  # fmt: skip
+    return {"request_id": str(request.pk), "rule_id": str(rule.pk), "absence_id": str(absence.pk)}
 
 
 def _bulk_job(world: World, run: Run, mark: str) -> BulkJob:

@@ -1,5 +1,6 @@
 """Decide about a request: approve, edit, reject, respond."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -43,8 +44,14 @@ class Choice:
     channel: str = "web"
 
 
-def decide(*, actor: Actor, request_id: UUID, choice: Choice) -> Request:
+class _Rehearsed(Exception):  # noqa: N818 -- no error: everything would have gone well, and nothing is kept
+    """Undoes the transaction of a rehearsal."""
+
+
+def decide(*, actor: Actor, request_id: UUID, choice: Choice, is_rehearsal: bool = False) -> Request:
     """Return the request after the decision, which has reached the run if it was the last that was needed.
+
+    A rehearsal raises what the decision would raise, and changes nothing.
 
     Raises: NotFoundError; NotAllowedError when the person may not decide this, and why; ConflictError that tells who
         decided what, when it is closed, has changed since it was seen, or is claimed by somebody else; InvalidInputError with
@@ -52,12 +59,14 @@ def decide(*, actor: Actor, request_id: UUID, choice: Choice) -> Request:
     Locks: the run row, then the request row. Transaction: opens one.
     """
     actor.require(Scope.READ)
-    with locked_request(actor, request_id) as request:
+    with suppress(_Rehearsed), locked_request(actor, request_id) as request:
         check_open(request)
         _check_seen(request, choice)
         _check_fits(request, choice)
         found = _check_standing(request, actor)
         _decided(request, actor, choice, found)
+        if is_rehearsal:
+            raise _Rehearsed
     return request_for(actor, request_id)
 
 

@@ -12,3 +12,4 @@ import "./diff.js";
 import "./state.js";
 import "./ticking.js";
 import "./live.js";
+import "./desk.js";

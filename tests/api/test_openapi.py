@@ -79,6 +79,13 @@ def test_it_lists_the_calls_that_work(document: dict[str, Any]) -> None:
         ("get", "/api/v1/bulk/{job_id}"),
         ("get", "/api/v1/bulk/{job_id}/results"),
         ("post", "/api/v1/bulk/{job_id}/stop"),
+        ("get", "/api/v1/approvals"),
+        ("get", "/api/v1/approvals/{request_id}"),
+        ("post", "/api/v1/approvals/decide"),
+        *(
+            ("post", f"/api/v1/approvals/{{request_id}}/{verb}")
+            for verb in ("decide", "claim", "release", "delegate", "comment")
+        ),
         ("get", "/api/v1/audit"),
         ("get", "/api/v1/audit/verify"),
         ("get", "/api/v1/agents"),
