@@ -11,17 +11,31 @@ from typing import Any
 from uuid import UUID
 
 import zstandard
+from django.db import connection
 
 from runs.checkpoints.chain import blob_digest
 from runs.checkpoints.codec import MIN_COMPRESSED_BYTES
 from runs.engine.files import File
 from runs.models import Blob
 
+_MEND = (
+    "UPDATE runs_blob b SET team_id = n.team_id, codec = n.codec, body = n.body FROM unnest(%(digests)s::bytea[],"
+    " %(teams)s::uuid[], %(codecs)s::smallint[], %(bodies)s::bytea[]) AS n(digest, team_id, codec, body)"
+    " WHERE b.digest = n.digest AND (b.team_id, b.codec, b.body) IS DISTINCT FROM (n.team_id, n.codec, n.body)"
+)
 RAW, RAW_ZSTD = 3, 4
 BATCH_BYTES = 2 << 20
 BATCH_FILES = 200
 
 Attempt = Callable[[Callable[[], Any]], Any]
+
+
+class ContentError(ValueError):
+    """The content of `file` is not what was written, or not there."""
+
+    def __init__(self, file: File, reason: str) -> None:
+        super().__init__(f"the content of a file {reason}")
+        self.file = file
 
 
 def once(attempt: Callable[[], Any]) -> Any:
@@ -54,8 +68,19 @@ class Shelf:
         """Store what waits. Always in the same order: two that store the same must not wait for each other."""
         rows = [self._waiting[digest] for digest in sorted(self._waiting)]
         if rows:
-            self.through(lambda: Blob.objects.bulk_create(rows, ignore_conflicts=True))
+            self.through(lambda: _store(rows))
         self._waiting, self._n_bytes = {}, 0
+
+
+def _store(rows: list[Blob]) -> None:
+    """Store the contents; one that stands already under its digest, but was altered there, is mended."""
+    Blob.objects.bulk_create(rows, ignore_conflicts=True)
+    params: dict[str, Any] = {
+        "digests": [row.digest for row in rows], "teams": [row.team_id for row in rows],
+        "codecs": [row.codec for row in rows], "bodies": [row.body for row in rows],
+    }  # fmt: skip
+    with connection.cursor() as cursor:
+        cursor.execute(_MEND, params)
 
 
 def contents(
@@ -63,7 +88,7 @@ def contents(
 ) -> Iterator[tuple[File, bytes]]:
     """Yield each different file with its content, checked; read in batches, equal contents once.
 
-    Raises: ValueError when one is not what was written, or not there.
+    Raises: ContentError
     """
     by_blob: dict[str, set[File]] = {}
     for file in files:
@@ -96,13 +121,13 @@ def _batches(by_blob: dict[str, set[File]]) -> Iterator[list[str]]:
 
 def _checked(team_id: UUID, row: Blob | None, file: File) -> bytes:
     if row is None or row.team_id != team_id:
-        raise ValueError("the content of a file is missing")
+        raise ContentError(file, "is missing")
     body = bytes(row.body)
     if not hmac.compare_digest(blob_digest(team_id, row.codec, body).hex(), file.blob):
-        raise ValueError("the content of a file is not what was written")
-    content = _unpacked(row.codec, body, file.size_bytes)
+        raise ContentError(file, "is not what was written")
+    content = _unpacked(row.codec, body, file)
     if len(content) != file.size_bytes or hashlib.sha256(content).hexdigest() != file.sha256:
-        raise ValueError("the content of a file does not fit its manifest")
+        raise ContentError(file, "does not fit its manifest")
     return content
 
 
@@ -114,13 +139,13 @@ def _packed(content: bytes) -> tuple[int, bytes]:
     return RAW, content
 
 
-def _unpacked(codec: int, body: bytes, size_bytes: int) -> bytes:
+def _unpacked(codec: int, body: bytes, file: File) -> bytes:
     if codec != RAW_ZSTD:
         return body
     try:
         declared = zstandard.get_frame_parameters(body).content_size
-        if declared != size_bytes:
-            raise ValueError(f"the frame declares {declared:,} bytes")
-        return zstandard.ZstdDecompressor().decompress(body, max_output_size=size_bytes)
+        if declared != file.size_bytes:
+            raise ContentError(file, f"declares {declared:,} bytes")
+        return zstandard.ZstdDecompressor().decompress(body, max_output_size=file.size_bytes)
     except zstandard.ZstdError as error:
-        raise ValueError(f"damaged frame: {error}") from error
+        raise ContentError(file, f"is damaged: {error}") from error

@@ -9,7 +9,7 @@ from runs.checkpoints.chain import IntegrityError, files_hash, same
 from runs.checkpoints.codec import Encoded, encode
 from runs.checkpoints.lineage import lineage
 from runs.checkpoints.store import FILES
-from runs.engine.files import Manifest, apply_change, change_between
+from runs.engine.files import File, Manifest, apply_change, change_between
 from runs.models import Checkpoint
 
 NO_CHANGE = b""
@@ -26,6 +26,12 @@ class Held:
     seqs: dict[str, int] = field(default_factory=dict)
     before: dict[int, int] = field(default_factory=dict)
 
+    def good_before(self, file: File) -> int:
+        """Return the last checkpoint that did not hold the file yet."""
+        return min(
+            (self.before[self.seqs[path]] for path, one in self.manifest.items() if one == file), default=0
+        )
+
 
 def files_at(team_id: UUID, run_id: UUID, *, branch: int, seq: int, tip: bytes) -> Held:
     """Return the files after step `seq` of the branch; `tip` is the hash of the last change, as the chain tells it.
@@ -41,7 +47,7 @@ def files_at(team_id: UUID, run_id: UUID, *, branch: int, seq: int, tip: bytes) 
     for row in rows.order_by("seq"):
         found = _apply(team_id, row, held, found)
     if not same(found, tip):
-        raise IntegrityError(run_id, seq, "the list of files")
+        raise IntegrityError(run_id, seq, "the list of files", max(held.before.values(), default=0))
     return held
 
 
@@ -75,7 +81,7 @@ def _apply(team_id: UUID, row: Checkpoint, held: Held, before: bytes) -> bytes:
             raise ValueError("altered")  # noqa: TRY301 -- told as one error with what load finds
         changed = apply_change(held.manifest, load(row.codec, row.body))
     except ValueError as error:
-        raise IntegrityError(row.run_id, row.seq, "the list of files") from error
+        raise IntegrityError(row.run_id, row.seq, "the list of files", row.parent_seq) from error
     held.seqs |= dict.fromkeys(changed, row.seq)
     held.before[row.seq] = row.parent_seq
     return bytes(row.hash)

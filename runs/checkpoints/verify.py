@@ -1,8 +1,7 @@
 """Checking everything that is stored of a run against its chain, row by row."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
-from itertools import chain
 from uuid import UUID
 
 from runs.checkpoints.blobs import load
@@ -10,6 +9,7 @@ from runs.checkpoints.chain import IntegrityError, checkpoint_hash, end_mac, out
 from runs.checkpoints.codec import Encoded
 from runs.checkpoints.contents import contents
 from runs.checkpoints.files import NO_CHANGE, hash_of
+from runs.checkpoints.lineage import END, lineage
 from runs.checkpoints.reuses import mac_of, seal_of
 from runs.checkpoints.store import DELTA, FILES, SEGMENT, SNAPSHOT, fork_genesis, genesis
 from runs.engine.files import File, Manifest, apply_change
@@ -22,7 +22,7 @@ CHUNK = 2000
 class Verdict:
     """What a check of one run found: how many rows it covered, and what fails (empty when nothing does).
 
-    `last_good_seq` is the last checkpoint that a fork can start from.
+    `last_good_seq` is the last checkpoint that a fork can start from, when something fails.
     """
 
     run_id: UUID
@@ -40,21 +40,24 @@ def verify_run(run: Run) -> Verdict:
 
     Reads all of them, in chunks; writes nothing.
     """
-    failures: list[str] = []
     hashes: dict[int, bytes] = {}
-    n_rows, last_good_seq = 0, 0
     tips = _tips(run)
-    chained = (_genesis(run, hashes, tips), _deltas(run, hashes, tips), _segments(run, hashes, tips))
-    checks = (*chained, _files(run, hashes, tips), _outcomes(run))
-    for failure in chain(*checks, _branches(run, hashes), _end(run)):
-        n_rows += 1
-        if failure is not None:
-            failures.append(str(failure))
-        elif not failures:
-            last_good_seq = max(hashes, default=0)
+    states = [*_genesis(run, hashes, tips), *_deltas(run, hashes, tips), *_segments(run, hashes, tips)]
+    states += _files(run, hashes, tips)
+    others = [*_outcomes(run), *_branches(run, hashes), *_end(run)]
+    n_rows = len(states) + len(others)
     if not same(hashes.get(run.head_seq, b""), run.head_hash):
-        failures.append(str(IntegrityError(run.id, run.head_seq, "the head")))
-    return Verdict(run.id, n_rows, failures, last_good_seq)
+        others.append(IntegrityError(run.id, run.head_seq, "the head"))
+    failures = [str(failure) for failure in states + others if failure is not None]
+    end = run.head_seq if failures and run.status == "succeeded" else None
+    return Verdict(run.id, n_rows, failures, _last_good_seq(run, hashes.keys() - {end}, states))
+
+
+def _last_good_seq(run: Run, seqs: Set[int], states: list[IntegrityError | None]) -> int:
+    """Return the last checkpoint, of these, of the run's branch before all that fails of states and files."""
+    worst = min((failure.seq for failure in states if failure is not None), default=END)
+    on_branch = lineage(run.id, run.branch)
+    return max((seq for seq in seqs if seq < worst and on_branch.holds_seq(seq)), default=0)
 
 
 def _tips(run: Run) -> dict[int, bytes]:

@@ -6,8 +6,8 @@ from pathlib import Path
 from agentops.common.conf import conf
 from agentops.common.types import JsonObject
 from runs.checkpoints.chain import IntegrityError
-from runs.checkpoints.contents import Shelf, contents
-from runs.checkpoints.files import files_at
+from runs.checkpoints.contents import ContentError, Shelf, contents
+from runs.checkpoints.files import Held, files_at
 from runs.checkpoints.segments import Tail
 from runs.engine.files import File, FileLimits, Manifest, change_between, check_all, check_together
 from runs.journal.fence import Lease, persist
@@ -76,25 +76,24 @@ class Workspace:
             self._folder = None
 
     def _restored(self) -> Path:
-        target = folder_of(self.lease.run_id, self.lease.epoch)
+        target, team_id = folder_of(self.lease.run_id, self.lease.epoch), self.lease.team_id
+        held = Held()
         try:
-            self.manifest = persist(self._manifest)
-            restore(
-                target, self.manifest, contents(self.lease.team_id, self.manifest.values(), through=persist)
-            )
+            held = persist(self._held)
+            restore(target, held.manifest, contents(team_id, held.manifest.values(), through=persist))
         except IntegrityError as error:
             self._broken = error
             raise
-        except ValueError as error:
-            told = f"a file of the workspace ({error})"
-            self._broken = IntegrityError(self.lease.run_id, self.at.head_seq, told)
+        except ContentError as error:
+            last_good_seq = held.good_before(error.file)
+            self._broken = IntegrityError(self.lease.run_id, self.at.head_seq, str(error), last_good_seq)
             raise self._broken from error
+        self.manifest = held.manifest
         return target
 
-    def _manifest(self) -> Manifest:
+    def _held(self) -> Held:
         lease, at = self.lease, self.at
-        tip = self.tail.files
-        return files_at(lease.team_id, lease.run_id, branch=at.branch, seq=at.head_seq, tip=tip).manifest
+        return files_at(lease.team_id, lease.run_id, branch=at.branch, seq=at.head_seq, tip=self.tail.files)
 
     def _kept(self, found: Found, shelf: Shelf, limits: FileLimits) -> File:
         """Return what the manifest will say of a file: read again only where it may have changed."""

@@ -37,7 +37,7 @@ def folder_of(run_id: UUID, epoch: int) -> Path:
 def restore(target: Path, manifest: Manifest, contents: Iterable[tuple[File, bytes]]) -> None:
     """Make the folder with the files of the manifest. It is not there before all of them are.
 
-    Raises: OSError; ValueError when a content is missing, or a path is not what a manifest may hold.
+    Raises: OSError; WorkspaceError for a path that a manifest may not hold; what `contents` raises.
     """
     target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     check_together(manifest)
@@ -87,8 +87,7 @@ def _write(draft: Path, manifest: Manifest, contents: Iterable[tuple[File, bytes
     for file, content in contents:
         for path in paths.pop(file, []):
             _write_one(draft / path, content, 0o755 if file.is_executable else 0o644)
-    if paths:
-        raise ValueError("the content of a file is missing")
+    assert not paths
 
 
 def _write_one(path: Path, content: bytes, mode: int) -> None:
