@@ -60,8 +60,8 @@ def headline(found: Holdup) -> str:
 def body(found: Holdup) -> str:
     """Return what else there is to say."""
     if found.kind != "limit":
-        told = text.line(found.reason, 300)
-        return told or _("None of its runs is executed until somebody resumes it.")
+        told = text.line(found.reason, 300).rstrip(".")
+        return f"{told}." if told else _("None of its runs is executed until somebody resumes it.")
     running = ngettext("%(n)s is executed now", "%(n)s are executed now", found.n_running)
     told = running % {"n": text.number(found.n_running)}
     return f"{told}, {_ahead(found.n_ahead)}." if found.n_ahead is not None else f"{told}."

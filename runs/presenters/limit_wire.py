@@ -17,7 +17,7 @@ def limit_url(limit: Limit) -> str:
 
 def limit_path(limit: Limit) -> str:
     """Return the path that names the limit, which the API and the console share."""
-    return f"/limits/{limit.scope}/{quote(limit.name)}"
+    return f"/limits/{limit.scope}/{quote(limit.name, safe='/*')}"
 
 
 def etag(limit: Limit) -> str:

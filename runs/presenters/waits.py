@@ -8,6 +8,8 @@ from django.utils.translation import gettext as _
 from runs.engine.states import RunStatus
 from runs.models import Run
 from runs.presenters import text
+from runs.presenters.holdups import wait_words
+from runs.selectors.holdups import holdup_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,8 @@ def wait_of(run: Run) -> Wait:
         is_retry = (run.waiting_on or {}).get("kind") == "retry"
         return Wait(_("next try") if is_retry else _("until"), run.wake_at)
     if status is RunStatus.QUEUED:
-        return Wait(_("a free worker"))
+        held = holdup_of(run)
+        return Wait(wait_words(held) if held else _("a free worker"))
     if status in (RunStatus.WAITING, RunStatus.AWAITING_APPROVAL, RunStatus.PAUSED):
         return Wait(told or text.line(run.end_reason, 140) or _("a person"))
     return Wait()

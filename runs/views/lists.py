@@ -24,6 +24,7 @@ from runs.presenters.run_search import (
 )
 from runs.selectors.console.found_overview import facets_for, histogram_for
 from runs.selectors.console.lists import agents_with_counts
+from runs.selectors.holdups import note_holdups
 from runs.selectors.paging import MAX_LIMIT, instant
 from runs.selectors.runs import RunPage, count_newer_for, run_counts_for, run_list_for, runs_in_order
 from runs.selectors.saved_views import views_for
@@ -67,6 +68,7 @@ def run_rows(request: HttpRequest, actor: Actor) -> HttpResponse:
     """Rows that are on somebody's page, as they are now, and how many newer ones there are."""
     columns = _columns(request)
     runs = runs_in_order(actor, _ids(request.GET.get("ids", "")))
+    note_holdups(actor, runs)
     rows = [run_row(run, columns) for run in runs]
     can_run = actor.can(Scope.RUN)
     context = {"rows": rows, "newer": _newer(request, actor), "patch": True, "can_run": can_run}
@@ -102,6 +104,7 @@ def _found(request: HttpRequest, actor: Actor, at: Address) -> dict[str, Any]:
         page, problem = run_list_for(actor, text=at.text, cursor=cursor, limit=PAGE_ROWS), None
     except BadQueryError as error:
         page, problem = RunPage([], None), error
+    note_holdups(actor, page.items)
     is_newest_first = "sort:" not in at.text
     return {
         "rows": [run_row(run, columns) for run in page.items],
