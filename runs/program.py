@@ -11,7 +11,14 @@ from runs.engine.errors import (
     WaitTimeoutError,
 )
 from runs.engine.frozen import thaw
-from runs.engine.premises import entry_point, file_sha256, http_etag, json_path_equals
+from runs.engine.premises import (
+    budget_remaining,
+    entry_point,
+    file_sha256,
+    http_etag,
+    json_path_equals,
+    sql_row_hash,
+)
 from runs.engine.program import Program, node
 from runs.engine.retry import RetryPolicy
 from runs.engine.tools import Effect, ToolCall
@@ -21,6 +28,6 @@ from runs.tools.registry import tool
 
 __all__ = [
     "ActionFailedError", "Call", "Context", "Effect", "Fail", "Finish", "Goto", "PremiseFailedError", "Program", "RejectedError",
-    "RetryPolicy", "Sleep", "ToolCall", "ToolError", "WaitTimeoutError", "child", "entry_point", "event", "file_sha256",
-    "heal", "http_etag", "json_path_equals", "node", "premise", "signal", "thaw", "tool",
+    "RetryPolicy", "Sleep", "ToolCall", "ToolError", "WaitTimeoutError", "budget_remaining", "child", "entry_point", "event", "file_sha256",
+    "heal", "http_etag", "json_path_equals", "node", "premise", "signal", "sql_row_hash", "thaw", "tool",
 ]  # fmt: skip

@@ -20,12 +20,14 @@ from runs.program import (
     RetryPolicy,
     ToolCall,
     ToolError,
+    budget_remaining,
     entry_point,
     file_sha256,
     http_etag,
     json_path_equals,
     node,
     premise,
+    sql_row_hash,
     tool,
 )
 from tests.ledger import write_entry
@@ -125,6 +127,9 @@ def _premise(told: dict[str, Any]) -> Any:
         "json": json_path_equals,
         "file": file_sha256,
         "python": entry_point,
+        "row": sql_row_hash,
     }
     args = dict(told)
+    if args["kind"] == "budget":
+        return budget_remaining(cost_microusd=args["cost_microusd"])
     return make[args.pop("kind")](args.pop("of"), **args)

@@ -13,7 +13,7 @@ from runs.tools.http import RETRY, http_get, http_post
 @tool("market.price", effect=Effect.READ, timeout_seconds=20.0, retry=RETRY)
 def market_price(call: ToolCall, symbol: str) -> JsonObject:
     """Return the price of a symbol now, in cents."""
-    page = http_get(call, _at(f"/market/prices/{symbol}"))
+    page = http_get(call, price_url(symbol))
     found: JsonValue = json.loads(str(page["text"]))
     assert isinstance(found, dict)
     return found
@@ -31,6 +31,11 @@ def market_buy(call: ToolCall, symbol: str, quantity: int) -> JsonValue:
 def mail_send(call: ToolCall, to: str, subject: str, text: str, about: str) -> JsonValue:
     """Send a mail: once for one recipient, subject and matter, whoever asks for it and however often."""
     return http_post(call, _at("/mail/outbox"), {"to": to, "subject": subject, "text": text})["json"]
+
+
+def price_url(symbol: str) -> str:
+    """Return where the price of a symbol stands. Raises: ToolError where there is no demo site."""
+    return _at(f"/market/prices/{symbol}")
 
 
 def _at(path: str) -> str:

@@ -28,7 +28,7 @@ OnMismatch: TypeAlias = Literal["ask_again", "fail"]
 
 @dataclass(frozen=True, slots=True)
 class Premise:
-    """One thing to look at; made by `http_etag`, `json_path_equals`, `file_sha256` or `entry_point`."""
+    """One thing to look at; made by `http_etag`, `json_path_equals`, `file_sha256`, `sql_row_hash`, `budget_remaining` or `entry_point`."""
 
     kind: str
     name: str
@@ -51,6 +51,27 @@ def json_path_equals(url: str, pointer: str, *, name: str = "") -> Premise:
 def file_sha256(path: str, *, name: str = "") -> Premise:
     """The content of a file, as the worker sees it, is the same."""
     return Premise("file_sha256", name or path, {"path": path})
+
+
+def sql_row_hash(
+    database: str, table: str, key: Mapping[str, Any], *, columns: Sequence[str] = (), name: str = ""
+) -> Premise:
+    """A row of a PostgreSQL that `PREMISE_DATABASES` names is the same, or its `columns` are.
+
+    `key` holds the columns and values that find the one row; a row that is gone has changed.
+    Raises: CommandError without a key.
+    """
+    if not key:
+        raise CommandError("sql_row_hash needs the columns that find the row, such as {'id': 7}")
+    found = {"database": database, "table": table, "key": dict(key), "columns": list(columns)}
+    return Premise("sql_row_hash", name or f"{table} {dict(key)}", found)
+
+
+def budget_remaining(*, cost_microusd: int = 0, tokens: int = 0, name: str = "") -> Premise:
+    """Of the run's budget at least so much is left, now as when a person was asked."""
+    return Premise(
+        "budget_remaining", name or "the budget", {"cost_microusd": cost_microusd, "tokens": tokens}
+    )
 
 
 def entry_point(function: str, /, *, name: str = "", **params: Any) -> Premise:

@@ -16,6 +16,8 @@ _KINDS: dict[str, Words] = {
     "http_etag": gettext_lazy("what stands at an address (ETag)"),
     "json_path_equals": gettext_lazy("a value of a JSON document"),
     "file_sha256": gettext_lazy("the content of a file (SHA-256)"),
+    "sql_row_hash": gettext_lazy("a row of a database (SHA-256)"),
+    "budget_remaining": gettext_lazy("enough is left of the budget"),
     "python": gettext_lazy("what a function of the agent returns"),
 }
 

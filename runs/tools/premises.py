@@ -3,8 +3,10 @@
 import hashlib
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
+from uuid import UUID
 
 import orjson
 
@@ -16,6 +18,7 @@ from runs.engine.retry import RetryPolicy
 from runs.engine.tools import Effect, ToolCall
 from runs.engine.updates import resolve
 from runs.tools.http import followed
+from runs.tools.premise_databases import row_hash
 from runs.tools.registry import tool
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -25,7 +28,11 @@ MAX_DOCUMENT_BYTES = 4 << 20
 MAX_FILE_BYTES = 1 << 30
 RETRY = RetryPolicy(max_attempts=4, first_seconds=0.5, max_seconds=60.0)
 
+# Whether at least so much, in µUSD and tokens, is left of the budget of (team, run); None where none is kept.
+Budget: TypeAlias = Callable[[UUID, UUID, int, int], bool | None]
+
 _functions: dict[str, Callable[..., Any]] = {}
+_budgets: list[Budget] = []
 
 
 def premise(name: str) -> Callable[[F], F]:
@@ -38,20 +45,27 @@ def premise(name: str) -> Callable[[F], F]:
     return register
 
 
+def keep_budgets(budget: Budget) -> Budget:
+    """Let `budget` answer for premises of the kind `budget_remaining`; whoever keeps budgets says so when it starts."""
+    _budgets[:] = [budget]
+    return budget
+
+
 @tool(LOOK, effect=Effect.READ, timeout_seconds=30.0, retry=RETRY)
 def look(call: ToolCall, premises: list[dict[str, Any]]) -> JsonValue:
     """Return the premises, each with its `value` of now."""
     deadline = time.monotonic() + call.timeout_seconds
-    return [{**found, "value": _value(found, deadline)} for found in premises]
+    looking = Looking(call, deadline)
+    return [{**found, "value": _value(found, looking)} for found in premises]
 
 
-def _value(found: dict[str, Any], deadline: float) -> JsonValue:
+def _value(found: dict[str, Any], looking: "Looking") -> JsonValue:
     """Return the value of one premise.
 
     Raises: ToolError `premise_unavailable`, to be tried again where the cause is.
     """
     try:
-        value = clean_json(_LOOKS[found["kind"]](found["params"], deadline))
+        value = clean_json(_LOOKS[found["kind"]](found["params"], looking))
         n_bytes = len(canonical_bytes(value))
     except ToolError as error:
         raise _unavailable(
@@ -72,16 +86,24 @@ def _unavailable(
     return ToolError(told, code=UNAVAILABLE, retryable=retryable, retry_after_seconds=after)
 
 
-def _http_etag(params: JsonObject, deadline: float) -> JsonValue:
-    response, _ = followed(str(params["url"]), deadline, None)
+@dataclass(frozen=True, slots=True)
+class Looking:
+    """Who looks, and until when, by time.monotonic()."""
+
+    call: ToolCall
+    deadline: float
+
+
+def _http_etag(params: JsonObject, looking: Looking) -> JsonValue:
+    response, _ = followed(str(params["url"]), looking.deadline, None)
     etag: str = response.headers.get("etag", "")
     if not etag:
         raise ToolError(f"{response.url} has no ETag", retryable=False)
     return etag
 
 
-def _json_path_equals(params: JsonObject, deadline: float) -> JsonValue:
-    response, body = followed(str(params["url"]), deadline, MAX_DOCUMENT_BYTES)
+def _json_path_equals(params: JsonObject, looking: Looking) -> JsonValue:
+    response, body = followed(str(params["url"]), looking.deadline, MAX_DOCUMENT_BYTES)
     try:
         value: JsonValue = resolve(orjson.loads(body), str(params["pointer"]))
     except ValueError as error:
@@ -91,7 +113,7 @@ def _json_path_equals(params: JsonObject, deadline: float) -> JsonValue:
     return value
 
 
-def _file_sha256(params: JsonObject, deadline: float) -> JsonValue:
+def _file_sha256(params: JsonObject, looking: Looking) -> JsonValue:
     path = Path(str(params["path"]))
     if not path.is_file():
         raise ToolError(f"there is no file {path}", retryable=False)
@@ -101,7 +123,23 @@ def _file_sha256(params: JsonObject, deadline: float) -> JsonValue:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _python(params: JsonObject, deadline: float) -> JsonValue:
+def _sql_row_hash(params: JsonObject, looking: Looking) -> JsonValue:
+    given: dict[str, Any] = dict(params)
+    return row_hash(given["database"], given["table"], given["key"], given["columns"], looking.deadline)
+
+
+def _budget_remaining(params: JsonObject, looking: Looking) -> JsonValue:
+    given: dict[str, Any] = dict(params)
+    call = looking.call
+    found = [
+        budget(call.team_id, call.run_id, given["cost_microusd"], given["tokens"]) for budget in _budgets
+    ]
+    if not found or found[0] is None:
+        raise ToolError("no budget is kept for this run", retryable=False)
+    return found[0]
+
+
+def _python(params: JsonObject, looking: Looking) -> JsonValue:
     name, given = str(params["function"]), params["params"]
     assert isinstance(given, dict)
     if name not in _functions:
@@ -113,9 +151,11 @@ def _python(params: JsonObject, deadline: float) -> JsonValue:
     return value
 
 
-_LOOKS: dict[str, Callable[[JsonObject, float], JsonValue]] = {
+_LOOKS: dict[str, Callable[[JsonObject, Looking], JsonValue]] = {
     "http_etag": _http_etag,
     "json_path_equals": _json_path_equals,
     "file_sha256": _file_sha256,
+    "sql_row_hash": _sql_row_hash,
+    "budget_remaining": _budget_remaining,
     "python": _python,
 }

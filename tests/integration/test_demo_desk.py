@@ -11,6 +11,7 @@ import pytest
 from agentops.accounts.roles import Actor, Scope
 from agentops.demo.inspect_code import findings
 from runs.models import Run
+from runs.selectors.steps import step_for
 from runs.services.advance import advance
 from runs.services.answer_wait import answer_wait
 from runs.services.publish_event import publish_event
@@ -105,6 +106,19 @@ class TestPriceWatch:
         price(url, 1500)
         run = answer(run, "approve")
         assert (run.status, bought(url)) == ("waiting", []), "too dear by now: it goes on watching"
+
+    def test_the_person_sees_what_they_go_by_and_the_step_bears_both_values(self, url: str) -> None:
+        price(url, 990)
+        run = self.watch()
+        [asked] = run.steps.filter(status="running", kind="approval")
+        [stated] = step_for(ada(), run.pk, asked.seq).premises
+        assert (stated["name"], stated["value"]) == ("the price in cents", 990)
+        price(url, 1500)
+        run = answer(run, "approve")
+        [failed] = run.steps.filter(name="market.buy", status="failed")
+        [found] = step_for(ada(), run.pk, failed.seq).premises
+        assert (failed.error_code, found["value"], found["found"]) == ("premise_failed", 990, 1500)
+        assert bought(url) == []
 
     def test_an_event_wakes_it_early_and_a_message_stops_it(self, url: str) -> None:
         price(url, 1200)

@@ -1,9 +1,11 @@
 """A permission holds for what the person saw: when that has changed, nothing is bought, and they are asked again."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from agentops.accounts.roles import Actor, Scope
@@ -17,6 +19,7 @@ from runs.services.advance import advance
 from runs.services.answer_wait import answer_wait
 from runs.services.resolve_step import resolve_step
 from runs.services.sweep import wake_due
+from runs.tools import premises
 from tests import ledger
 from tests.market import STOCK, Market, a_market
 from tests.runs import a_run, a_team, a_worker, claim, drive, make_due, output
@@ -184,6 +187,79 @@ def test_each_kind_is_looked_at_twice(market: Market, tmp_path: Path) -> None:
     assert (run.status, run.error["code"]) == ("failed", "premise_failed")
     assert "test.stock was 7 and is 6" in run.error["message"]
     assert ledger.n_asked() == 0
+
+
+class TestRowsOfADatabase:
+    @pytest.fixture(autouse=True)
+    def _databases(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+        monkeypatch.setenv("PREMISE_DATABASES", json.dumps({"crm": ledger.dsn()}))
+        with psycopg.connect(ledger.dsn(), autocommit=True) as connection:
+            connection.execute("CREATE TABLE outside_offers (id int, price int, seen int)")
+            connection.execute("INSERT INTO outside_offers VALUES (7, 100, 0), (8, 1, 0), (8, 2, 0)")
+            self.crm = connection
+            yield
+            connection.execute("DROP TABLE outside_offers")
+
+    def row(self, **more: Any) -> dict[str, Any]:
+        given = {
+            "kind": "row",
+            "of": "crm",
+            "table": "outside_offers",
+            "key": {"id": 7},
+            "columns": ["price"],
+        }
+        return {**given, **more}
+
+    def test_a_row_that_changed_voids_the_permission(self) -> None:
+        run = asking(self.row())
+        self.crm.execute("UPDATE outside_offers SET price = 105 WHERE id = 7")
+        run = answer(run)
+        [stated] = question(run)["premises"]
+        assert stated["before"] != stated["value"]
+        assert output(answer(run)) == {"applied": True}
+
+    def test_other_columns_may_change(self) -> None:
+        run = asking(self.row())
+        self.crm.execute("UPDATE outside_offers SET seen = 1")
+        assert output(answer(run)) == {"applied": True}
+
+    def test_a_row_that_is_gone_has_changed(self) -> None:
+        run = asking(self.row(), on_mismatch="fail")
+        self.crm.execute("DELETE FROM outside_offers WHERE id = 7")
+        run = answer(run)
+        assert (run.status, run.error["code"], ledger.n_asked()) == ("failed", "premise_failed", 0)
+        assert "and is null" in run.error["message"]
+
+    @pytest.mark.parametrize(
+        ("more", "words"),
+        [
+            ({"of": "erp"}, "names no database 'erp'; it names crm"),
+            ({"key": {"id": 8}}, "more than one row"),
+            ({"table": "outside_offers; DROP TABLE outside_offers"}, "does not exist"),
+        ],
+    )
+    def test_where_no_row_can_be_told_nothing_is_asked(self, more: dict[str, Any], words: str) -> None:
+        run = asking(self.row(**more))
+        assert (run.status, run.error["code"]) == ("failed", "premise_unavailable")
+        assert words in run.error["message"]
+
+
+class TestTheBudget:
+    def test_too_little_is_left_of_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        left = [500]
+        monkeypatch.setattr(premises, "_budgets", [])
+        premises.keep_budgets(lambda team, run, cost, tokens: left[0] >= cost)
+        run = asking({"kind": "budget", "cost_microusd": 300}, on_mismatch="fail")
+        assert question(run)["premises"][0]["value"] is True
+        left[0] = 200
+        run = answer(run)
+        assert (run.error["code"], ledger.n_asked()) == ("premise_failed", 0)
+
+    def test_where_none_is_kept_nobody_can_say(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(premises, "_budgets", [])
+        run = asking({"kind": "budget", "cost_microusd": 300})
+        assert run.error["code"] == "premise_unavailable"
+        assert "no budget is kept for this run" in run.error["message"]
 
 
 class TestNobodyCanLook:

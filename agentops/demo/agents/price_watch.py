@@ -1,19 +1,32 @@
 """`price-watch`: wait, for days if need be, until something is cheap; ask a person; buy only what they saw.
 
-The run walks `look` ⇄ `offer` → `buy`. Between two looks it is a row: it costs nothing and survives every restart. The price
-that was approved is looked at once more right before the order. If it moved, nothing is bought and the person is asked anew.
+The run walks `look` ⇄ `offer`. Between two looks it is a row: it costs nothing and survives every restart. The price is a
+premise of the order: it is looked at once more right before. If it moved, nothing is bought and the person is asked anew.
 """
 
 from typing import Any
 
-from runs.program import Context, Finish, Goto, Program, RejectedError, WaitTimeoutError, event, node, signal
+from agentops.demo.desk_tools import price_url
+from runs.program import (
+    Context,
+    Finish,
+    Goto,
+    PremiseFailedError,
+    Program,
+    RejectedError,
+    WaitTimeoutError,
+    event,
+    json_path_equals,
+    node,
+    signal,
+)
 
 DAY_SECONDS = 86_400
 
 
 class PriceWatch(Program):
     name = "price-watch"
-    version = "1"
+    version = "2"
     title = "Price watch"
     description = "Watches the price of a symbol for days, and buys after a person's yes, if the price is still the one they saw."
     input_schema = {
@@ -70,33 +83,33 @@ class PriceWatch(Program):
 
     @node
     def offer(self, ctx: Context, state: Any) -> Goto | Finish:
-        """Ask a person whether to buy at this price."""
+        """Ask a person whether to buy at this price, and buy if it is still the one they saw."""
         price, quantity = state["price_cents"], state.get("quantity", 1)
         summary = f"Buy {quantity} × {state['symbol']} at {euros(price)}, {euros(price * quantity)} in all?"
         if "moved" in state:
             summary = f"The price moved from {euros(state['moved'])} to {euros(price)}, so nothing was bought. {summary}"
         try:
-            order = ctx.approve(
-                "market.buy", args={"symbol": state["symbol"], "quantity": quantity}, summary=summary,
+            bought = ctx.approved_tool(
+                "market.buy", {"symbol": state["symbol"], "quantity": quantity}, summary=summary, on_mismatch="fail",
+                premises=[json_path_equals(price_url(state["symbol"]), "/price_cents", name="the price in cents")],
                 timeout_seconds=state.get("answer_seconds", DAY_SECONDS),
             )  # fmt: skip
+        except PremiseFailedError as error:
+            return self._moved(ctx, state, error.premises[0]["found"])
         except WaitTimeoutError:
             return Goto("look", note="nobody answered; the offer is withdrawn")
         except RejectedError as error:
             return Finish(output={"bought": False, "why": str(error)})
-        return Goto("buy", set={"order": order}, note="approved")
+        return Finish(
+            output={"bought": True, "order": bought}, note=f"bought at {euros(bought['price_cents'])}"
+        )
 
-    @node
-    def buy(self, ctx: Context, state: Any) -> Goto | Finish:
-        """Look once more; buy when the price is still the one that was approved."""
-        now = ctx.tool("market.price", symbol=state["symbol"])["price_cents"]
-        if now != state["price_cents"]:
-            told = f"{euros(state['price_cents'])} was approved, it is {euros(now)} now: not bought"
-            where = "offer" if now <= state["limit_cents"] else "look"
-            ctx.log(told, level="warning")
-            return Goto(where, set={"moved": state["price_cents"], "price_cents": now}, note=told)
-        bought = ctx.tool("market.buy", symbol=state["order"]["symbol"], quantity=state["order"]["quantity"])
-        return Finish(output={"bought": True, "order": bought}, note=f"bought at {euros(now)}")
+    def _moved(self, ctx: Context, state: Any, now: int) -> Goto:
+        """Offer anew what is still cheap enough, and go on watching what is not."""
+        told = f"{euros(state['price_cents'])} was approved, it is {euros(now)} now: not bought"
+        ctx.log(told, level="warning")
+        where = "offer" if now <= state["limit_cents"] else "look"
+        return Goto(where, set={"moved": state["price_cents"], "price_cents": now}, note=told)
 
 
 def euros(cents: int) -> str:
