@@ -14,6 +14,7 @@ from agentops.api_auth import SessionAuth, TokenAuth
 from agentops.common.errors import BadRequestError
 from agentops.edge import CleanJsonParser, JsonRenderer
 from approvals.api import router as approval_router
+from memory.api import router as memory_router
 from runs.api import agents_router, router
 from runs.api_audit import router as audit_router
 from runs.api_batches import router as batch_router
@@ -26,6 +27,7 @@ from runs.api_files import router as file_router
 from runs.api_limits import agents_router as pause_router
 from runs.api_limits import router as limit_router
 from runs.api_limits import team_router
+from runs.api_providers import router as provider_router
 from runs.api_schedules import router as schedule_router
 from runs.api_sources import router as source_router
 from runs.api_stream import router as stream_router
@@ -102,9 +104,11 @@ api.add_router("/runs", wait_router)
 api.add_router("/events", events_router)
 api.add_router("/sources", source_router)
 api.add_router("/triggers", trigger_router)
+api.add_router("/providers", provider_router)
 api.add_router("/schedules", schedule_router)
 api.add_router("/bulk", bulk_router)
 api.add_router("/audit", audit_router)
+api.add_router("/memory", memory_router)
 api.add_router("/agents", agents_router)
 api.add_router("/approvals", approval_router)
 api.add_router("/agents", pause_router)

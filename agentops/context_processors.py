@@ -1,6 +1,7 @@
 """What the frame around every page shows: the rooms, the state of the system, the person and their theme."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from django.http import HttpRequest
@@ -16,6 +17,7 @@ from approvals.selectors.requests import n_to_decide
 from runs.presenters.dead_letters import count_words
 from runs.presenters.system import SystemWords, system_words
 from runs.selectors.console.dead_letters import n_dead_letters
+from runs.selectors.holdups import Pauses, pauses_for, team_for
 from runs.views.base import system_of
 
 DEAD_LETTERS = "runs:dead-letters"
@@ -58,8 +60,18 @@ class Console:
 
     @property
     def team_name(self) -> str:
+        return self._team.name if self._team else ""
+
+    @cached_property
+    def pauses(self) -> Pauses | None:
+        """What is paused whole; None for nothing, and for nobody."""
         actor = maybe_actor_of(self._request)
-        return Team.objects.get(id=actor.team_id).name if actor else ""
+        return pauses_for(actor, self._team) if actor and self._team else None
+
+    @cached_property
+    def _team(self) -> Team | None:
+        actor = maybe_actor_of(self._request)
+        return team_for(actor) if actor else None
 
     @property
     def zone(self) -> str:
@@ -99,6 +111,8 @@ _ROOMS: list[tuple[str | Promise, str, str, str]] = [
     (_("Batches"), "queue", "runs:batches", "g b"),
     (_("Events"), "moving", "runs:events", ""),
     (_("Agents"), "agents", "runs:agents", "g a"),
+    (_("Memory"), "memory", "memory:spaces", ""),
+    (_("Limits"), "minus", "runs:limits", ""),
     (_("Audit"), "shield", "audit", ""),
     (_("API"), "book", "api-1:openapi-view", ""),
 ]

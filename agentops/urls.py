@@ -14,6 +14,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("audit", audit.audit, name="audit"),
     path("audit/verify", audit.audit_verdict, name="audit-verdict"),
     path("audit/export", audit.export_audit, name="export-audit"),
+    path("memory/", include("memory.urls")),
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),
     path("metrics", metrics_page, name="metrics"),

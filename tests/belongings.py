@@ -11,6 +11,8 @@ from django.utils.regex_helper import normalize
 from agentops.accounts.models import ApiToken
 from approvals.engine.stages import OPEN
 from approvals.models import Absence, Comment, Queue, Request, Rule
+from memory.services.create_space import create_space
+from memory.services.put_item import put_item
 from runs.models import (
     Agent,
     AgentVersion,
@@ -84,6 +86,7 @@ def belongings_of_analytical(world: World) -> Belongings:
     }
     values["open_run_id"] = str(_started(world, agent, mark, {}).id)
     values |= _on_the_desk(world, run, mark)
+    values |= {"space": _remembered(world, values["key"], mark), "verb": "forget"}
     values["scope"] = _limited(agent, values["name"], mark).scope
     pause_agent(actor=actor(world.ada), slug=agent.slug, reason=f"paused-{mark}")
     ids = [
@@ -112,6 +115,21 @@ def _limited(agent: Agent, key: str, mark: str) -> Limit:
     return Limit.objects.create(
         team=agent.team, scope="key", name=key, max_running=1, created_by=who, updated_by=who
     )
+
+
+def _remembered(world: World, key: str, mark: str) -> str:
+    """Return the name of a space of memory in which something stands under the key."""
+    admin = actor(world.ada)
+    space = create_space(actor=admin, slug=mark[:40], kind="semantic", title=f"space-{mark}")
+    put_item(
+        actor=admin,
+        space=space.slug,
+        key=key,
+        text=f"text-{mark}",
+        data={"note": f"data-{mark}"},
+        tags=[f"tag-{mark}"],
+    )
+    return space.slug
 
 
 def _on_the_desk(world: World, run: Run, mark: str) -> dict[str, str]:

@@ -1,0 +1,13 @@
+from django.apps import AppConfig
+
+
+class MemoryConfig(AppConfig):
+    name = "memory"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        import memory.agent_tools  # noqa: F401 -- puts the tools into the registry
+        from memory.adapters.vectors import sweep_vectors
+        from runs.chores import add_chore
+
+        add_chore("memory: sweep vectors", sweep_vectors, every_ticks=20_000)
