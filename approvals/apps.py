@@ -6,10 +6,15 @@ class ApprovalsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from approvals.services.fire_timers import fire_timers
         from approvals.services.plug import ApprovalDesk
         from approvals.services.reconcile import reconcile
+        from approvals.services.sweep_sla import alarm_when_late, settle_slas
         from runs.chores import add_chore
         from runs.desk import plug_in
 
         plug_in(ApprovalDesk())
         add_chore("approvals: reconcile", reconcile, every_ticks=8)
+        add_chore("approvals: lateness", alarm_when_late, every_ticks=240)
+        add_chore("approvals: timers", fire_timers, every_ticks=4)
+        add_chore("approvals: settle clocks", settle_slas, every_ticks=8)

@@ -1,11 +1,11 @@
 """Tell people of something, once."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from agentops.accounts.models import Membership
+from agentops.accounts.models import Membership, User
 from agentops.common.canonical import clean_json
 from agentops.common.transactions import transaction_required
 from agentops.notify.models import Delivery, Endpoint, Notice, Preference
@@ -37,16 +37,23 @@ def notify(*, team_id: UUID, message: Message, user_ids: Collection[int] | None 
     It goes to the members of the team among `user_ids` (all, when None), over the channels that each has chosen for the
     topic, and to the endpoints that take the topic. The clock sends it; nothing is sent here.
     """
-    notice = Notice(
-        team_id=team_id, topic=message.topic.value, key=message.key[:200], title=_line(message.title),
-        text=str(clean_json(message.text))[:MAX_TEXT_CHARACTERS], path=message.path[:300], is_urgent=message.is_urgent,
-    )  # fmt: skip
-    Notice.objects.bulk_create([notice], ignore_conflicts=True)
-    if not Notice.objects.filter(pk=notice.pk).exists():
-        return None
-    now = database_now()
-    Delivery.objects.bulk_create([*_to_people(notice, user_ids, now), *_to_endpoints(notice, now)])
-    return notice
+    told = notify_many(team_id=team_id, messages=[(message, user_ids)])
+    return told[0] if told else None
+
+
+@transaction_required
+def notify_many(*, team_id: UUID, messages: Sequence[tuple[Message, Collection[int] | None]]) -> list[Notice]:
+    """Put many notices on their way; returns those that the team was not told of before (see notify)."""
+    rows = [_row(team_id, message) for message, _ in messages]
+    Notice.objects.bulk_create(rows, ignore_conflicts=True)
+    new = set(Notice.objects.filter(pk__in=[row.pk for row in rows]).values_list("pk", flat=True))
+    room = _Room(team_id)
+    deliveries = []
+    for row, (_, user_ids) in zip(rows, messages, strict=True):
+        if row.pk in new:
+            deliveries += [*room.to_people(row, user_ids), *room.to_endpoints(row)]
+    Delivery.objects.bulk_create(deliveries, batch_size=2000)
+    return [row for row in rows if row.pk in new]
 
 
 def channels_of(preference: Preference | None, topic: Topic) -> list[Channel]:
@@ -57,45 +64,57 @@ def channels_of(preference: Preference | None, topic: Topic) -> list[Channel]:
     return [channel for channel in PERSONAL if channel.value in chosen]
 
 
-def _to_people(notice: Notice, user_ids: Collection[int] | None, now: datetime) -> list[Delivery]:
-    members = Membership.objects.filter(team_id=notice.team_id, user__is_active=True).select_related("user")
-    if user_ids is not None:
-        members = members.filter(user_id__in=user_ids)
-    found = {one.user_id: one for one in Preference.objects.filter(team_id=notice.team_id)}
-    rows = []
-    for member in members:
-        wanted = found.get(member.user_id)
-        for channel in channels_of(wanted, Topic(notice.topic)):
-            row = Delivery(
-                team_id=notice.team_id, notice=notice, channel=channel.value, user=member.user, host=""
-            )
-            if channel is Channel.APP:
-                row.state, row.settled_at = "delivered", now
-            elif member.user.email:
-                row.host, row.due_at = "mail", _mail_at(notice, wanted, member.user.time_zone, now)
-            else:
-                continue
-            rows.append(row)
-    return rows
+class _Room:
+    """Whom a team's notices may go to, read once."""
 
+    def __init__(self, team_id: UUID) -> None:
+        self.now = database_now()
+        members = Membership.objects.filter(team_id=team_id, user__is_active=True)
+        self.members = list(members.select_related("user"))
+        self.chosen = {one.user_id: one for one in Preference.objects.filter(team_id=team_id)}
+        self.endpoints = list(Endpoint.objects.filter(team_id=team_id, is_on=True).defer("url"))
 
-def _mail_at(notice: Notice, wanted: Preference | None, time_zone: str, now: datetime) -> datetime:
-    if notice.is_urgent or wanted is None:
-        return now
-    try:
-        return send_at(now, Quiet(wanted.quiet_from_minute, wanted.quiet_until_minute, time_zone))
-    except (KeyError, ValueError):  # a zone that this machine does not know
-        return now
+    def to_people(self, notice: Notice, user_ids: Collection[int] | None) -> Iterator[Delivery]:
+        for member in self.members:
+            if user_ids is None or member.user_id in user_ids:
+                wanted = self.chosen.get(member.user_id)
+                for channel in channels_of(wanted, Topic(notice.topic)):
+                    if channel is Channel.APP or member.user.email:
+                        yield self._personal(notice, channel, member.user, wanted)
 
+    def to_endpoints(self, notice: Notice) -> Iterator[Delivery]:
+        for one in self.endpoints:
+            if notice.topic in one.topics:
+                yield Delivery(
+                    team_id=notice.team_id, notice=notice, channel=one.kind, endpoint=one, host=one.host, due_at=self.now
+                )  # fmt: skip
 
-def _to_endpoints(notice: Notice, now: datetime) -> list[Delivery]:
-    endpoints = Endpoint.objects.filter(team_id=notice.team_id, is_on=True, topics__contains=[notice.topic])
-    return [
-        Delivery(
-            team_id=notice.team_id, notice=notice, channel=one.kind, endpoint=one, host=one.host, due_at=now
+    def _personal(self, notice: Notice, channel: Channel, user: User, wanted: Preference | None) -> Delivery:
+        row = Delivery(
+            team_id=notice.team_id, notice=notice, channel=channel.value, user=user, due_at=self.now
         )
-        for one in endpoints
-    ]
+        if channel is Channel.APP:
+            row.state, row.settled_at = "delivered", self.now
+        else:
+            row.host, row.due_at = "mail", self._mail_at(notice, user, wanted)
+        return row
+
+    def _mail_at(self, notice: Notice, user: User, wanted: Preference | None) -> datetime:
+        if notice.is_urgent or wanted is None:
+            return self.now
+        try:
+            return send_at(
+                self.now, Quiet(wanted.quiet_from_minute, wanted.quiet_until_minute, user.time_zone)
+            )
+        except (KeyError, ValueError):  # a zone that this machine does not know
+            return self.now
+
+
+def _row(team_id: UUID, message: Message) -> Notice:
+    return Notice(
+        team_id=team_id, topic=message.topic.value, key=message.key[:200], title=_line(message.title),
+        text=str(clean_json(message.text))[:MAX_TEXT_CHARACTERS], path=message.path[:300], is_urgent=message.is_urgent,
+    )  # fmt: skip
 
 
 def _line(text: str) -> str:
