@@ -8,9 +8,10 @@ from django.utils.translation import gettext as _
 
 from runs.engine.states import TERMINAL, RunStatus
 from runs.models import Attempt, Run
-from runs.presenters import text
+from runs.presenters import holdups, text
 from runs.presenters.errors import error_words
 from runs.presenters.status import is_cancelling, is_pausing
+from runs.selectors.holdups import holdup_of
 from runs.selectors.system import SystemStatus
 
 S = RunStatus
@@ -22,6 +23,7 @@ class Note:
     """One note: a headline, then the rest; `at` is a time behind `before`, and `seq` the step it is about.
 
     `state_seq` is the checkpoint whose state helps on. `is_waiting`: the tab Waits tells more; `is_asking`: it has the form.
+    `is_held_up`: the page of limits tells more.
     """
 
     tone: str
@@ -34,6 +36,7 @@ class Note:
     state_seq: int | None = None
     is_waiting: bool = False
     is_asking: bool = False
+    is_held_up: bool = False
 
 
 def notes_of(run: Run, system: SystemStatus, last_try: Attempt | None) -> list[Note]:
@@ -150,6 +153,16 @@ def _waiting(run: Run, system: SystemStatus, last_try: Attempt | None) -> Iterat
         )
 
 
+def _held_up(run: Run, system: SystemStatus, last_try: Attempt | None) -> Iterator[Note]:
+    held = holdup_of(run)
+    if held is not None:
+        icon = "queue" if held.kind == "limit" else "pause"
+        yield Note(
+            "wait" if held.kind == "limit" else "need", icon, holdups.headline(held), holdups.body(held),
+            "" if held.at is None else _("Since"), held.at, is_held_up=True,
+        )  # fmt: skip
+
+
 def _no_worker(run: Run, system: SystemStatus, last_try: Attempt | None) -> Iterator[Note]:
     queue = {"queue": text.line(run.queue, 80)}
     alive = {worker.pk for worker in system.workers}
@@ -169,4 +182,4 @@ def is_over(run: Run) -> bool:
     return RunStatus(run.status) in TERMINAL
 
 
-_MAKERS = (_integrity, _failed, _cancelled, _paused, _no_worker, _sleeping, _waiting)
+_MAKERS = (_integrity, _failed, _cancelled, _paused, _held_up, _no_worker, _sleeping, _waiting)
