@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from agentops.accounts.models import User
@@ -189,9 +190,11 @@ def _supersede(request: Request) -> None:
     ).exclude(pk=request.pk)  # fmt: skip
     if not _is_asked_again(request):
         older = older.filter(seq=request.seq)
-    last = older.order_by("-opened_at").first()
-    if last is not None and older.update(status="voided", message="asked again", closed_at=Now()):
-        Request.objects.filter(pk=request.pk).update(supersedes=last)
+    older_ids = list(older.values_list("pk", flat=True))
+    Request.objects.filter(pk__in=older_ids).update(status="voided", message="asked again", closed_at=Now())
+    void = Request.objects.filter(run_id=request.run_id, action=request.action, status="voided")
+    void = void.filter(Q(seq=request.seq) | Q(pk__in=older_ids)).exclude(pk=request.pk)
+    Request.objects.filter(pk=request.pk).update(supersedes=void.order_by("-opened_at").first())
 
 
 def _is_asked_again(request: Request) -> bool:
