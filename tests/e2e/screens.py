@@ -83,6 +83,13 @@ PAGES = {
     "children": "/runs/{parent}/children",
     "batches": "/batches",
     "batch": "/batches/standard%20library",
+    "compare": "/compare?a={succeeded}&b={failed}",
+    "compare-with": "/compare?a={failed}",
+    "palette": "/palette?q=docs",
+    "settings": "/settings",
+    "limits": "/limits",
+    "limit-new": "/limits/new?scope=key",
+    "pause-agent": "/agents/site-research/pause",
     "nothing": "/runs/00000000-0000-7000-8000-000000000000",
 }  # fmt: skip
 LOOKS: dict[str, dict[str, Any]] = {
