@@ -1,7 +1,7 @@
 """What becomes of an action on a branch that does not begin at the beginning: done, served, simulated, or asked about.
 
 A fork and a rewound run come by places where the world has been before. How they treat it is their effect mode.
-Source: PROTOCOL 14, 15; ADR 0012.
+Source: PROTOCOL 14, 15; ADR 0014.
 """
 
 from collections import defaultdict, deque

@@ -12,7 +12,7 @@ class Branch(models.Model):
     A run that was simply started has no row for its first branch. `from_seq` is the step that was asked for,
     `checkpoint_seq` and `from_hash` the checkpoint whose state it begins with: of this run, or of `from_run_id` for a
     fork, which may be gone by now. `first_seq` is its first node. `left_*` say how far the branch that it left had
-    come. `reuse_hash` covers the rows of Reuse that it was given. Source: PROTOCOL 14, 15; ADR 0012.
+    come. `reuse_hash` covers the rows of Reuse that it was given. Source: PROTOCOL 14, 15; ADR 0014.
     """
 
     pk = models.CompositePrimaryKey("run_id", "number")

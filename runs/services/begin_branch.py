@@ -1,6 +1,6 @@
 """Let a run go on from an earlier place, as a new branch that knows what the world has seen since.
 
-The new branch inherits every write that may have happened and that its state knows nothing of (PROTOCOL 14; ADR 0012).
+The new branch inherits every write that may have happened and that its state knows nothing of (PROTOCOL 14; ADR 0014).
 """
 
 from collections.abc import Iterator, Mapping
