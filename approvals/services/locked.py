@@ -21,9 +21,14 @@ def locked_request(actor: Actor, request_id: UUID) -> Iterator[Request]:
     """
     run_id = request_for(actor, request_id).run_id
     with transaction():
-        Run.objects.select_for_update(no_key=True).only("pk").filter(pk=run_id).first()
-        Request.objects.select_for_update(no_key=True).only("pk").get(pk=request_id)
+        lock(run_id, request_id)
         yield request_for(actor, request_id)
+
+
+def lock(run_id: UUID, request_id: UUID) -> None:
+    """Wait until nobody else decides about the request."""
+    Run.objects.select_for_update(no_key=True).only("pk").filter(pk=run_id).first()
+    Request.objects.select_for_update(no_key=True).only("pk").get(pk=request_id)
 
 
 def check_open(request: Request) -> None:
