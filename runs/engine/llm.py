@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from agentops.common.types import JsonObject
 from runs.engine.errors import CommandError
 
 MAX_MODELS = 8
@@ -51,3 +52,10 @@ class LanguageModels:
             **{key: value for key, value in given.items() if value},
         }
         return self._act("llm", references[0] or "default", args)
+
+
+def last_said(args: JsonObject) -> str:
+    """Return what stands last in the talk of a request, short, for a row of the tree."""
+    messages: Any = args["messages"]
+    last = messages[-1] if messages else {}
+    return str(last.get("text") or last.get("result") or "")[:120]

@@ -16,6 +16,7 @@ from runs.checkpoints.codec import encode, encode_capped
 from runs.desk import the_desk
 from runs.engine.control import LeaseLost
 from runs.engine.journal import Execute, Recorded
+from runs.engine.llm import last_said
 from runs.engine.reuse import PERFORM, Act, Verdict
 from runs.engine.tools import ToolSpec
 from runs.engine.waits import WaitRow
@@ -322,6 +323,8 @@ def _leave(waiting_on: JsonObject, health: list[str]) -> dict[str, Any]:
 
 
 def _summary(action: Execute, spec: ToolSpec | None) -> str:
+    if action.request.kind == "llm":
+        return last_said(action.request.args)
     if spec:
         return spec.summary(action.request.args)
     if action.request.kind == "child_run":

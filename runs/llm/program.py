@@ -94,7 +94,7 @@ class LlmAgent(Program):
         session = dict(state.get("session") or {"number": 1, "start": 0, "tool_calls": 0, "tokens": 0})
         session["tokens"] += used["tokens_in"] + used["tokens_out"]
         return Goto(
-            "act" if calls else "finish",
+            "act" if any(name != FINISH for name in calls) else "finish",
             set={"turns": state.get("turns", 0) + 1, "session": session,
                  "empty_replies": state.get("empty_replies", 0) + 1 if is_empty else 0},
             extend={"messages": [*began, said]},

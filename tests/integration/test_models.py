@@ -1,15 +1,19 @@
 """Agents of language models, against the rehearsal model and through the real shell."""
 
 import json
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test import Client
 
 from agentops.demo.rehearsal.server import RehearsalModel
 from runs.checkpoints.store import rebuild
-from runs.models import Attempt, ModelGate, Outcome, Run, Step
+from runs.models import AgentVersion, Attempt, ModelGate, Outcome, Run, Step
 from runs.services.advance import advance
+from tests.personas import World
 from tests.rehearsal import KEY, provider, rehearsal_model
 from tests.runs import a_run, a_team, a_worker, claim, drive, output
 
@@ -94,6 +98,40 @@ def test_a_key_that_is_refused_ends_the_run_with_the_reason_and_without_the_key(
     assert "Incorrect API key" in run.error["message"]
     assert KEY not in json.dumps(run.error)
     assert server.meter.statuses[401] == 1
+
+
+def everything_stored() -> str:
+    """All rows of all tables, as text; bytes as hexadecimal digits."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        names = [row[0] for row in cursor.fetchall()]
+        found = []
+        for name in names:
+            cursor.execute(f"SELECT coalesce(json_agg(t)::text, '') FROM \"{name}\" t")
+            found.append(cursor.fetchone()[0])
+    return "\n".join(found)
+
+
+def test_the_key_stands_nowhere(
+    server: RehearsalModel, world: World, client_for: Callable[..., Client], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    made = provider(world.analytical.pk, server)
+    version = AgentVersion.objects.get(team=world.analytical, program="test-one-question")
+    for faults in ([], ["401"], ["500", "cut"]):
+        server.behave(latency_ms=0, next=faults)
+        drive(a_run("test-one-question", {"question": "Hello?"}, team=version.team))
+    stored = everything_stored()
+    assert str(made.pk) in stored
+    shown = [
+        client_for(world.ada).get(path).content.decode()
+        for run in Run.objects.all()
+        for path in ("/settings/providers", f"/settings/providers/{made.slug}", f"/runs/{run.pk}", f"/runs/{run.pk}/steps/2", f"/runs/{run.pk}/log")
+    ]  # fmt: skip
+    assert any("Answers" in page for page in shown)
+    for text in (stored, caplog.text, *shown, *os.environ.values()):
+        assert KEY not in text
+        assert KEY.encode().hex() not in text
 
 
 def test_what_a_provider_asks_for_keeps_every_run_from_asking(model: RehearsalModel) -> None:

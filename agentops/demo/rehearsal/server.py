@@ -144,8 +144,13 @@ class _Handler(BaseHTTPRequestHandler):
         key = self.headers.get("Authorization", "").removeprefix("Bearer ").strip()
         if key and not key.startswith("wrong"):
             return True
-        self._refuse(HTTPStatus.UNAUTHORIZED, f"Incorrect API key provided: {key}", "invalid_api_key")
+        self._refuse_key()
         return False
+
+    def _refuse_key(self) -> None:
+        """Repeat the key in the refusal, as careless providers do."""
+        key = self.headers.get("Authorization", "").removeprefix("Bearer ").strip()
+        self._refuse(HTTPStatus.UNAUTHORIZED, f"Incorrect API key provided: {key}", "invalid_api_key")
 
     def _admitted(self, asked: wire.Asked) -> dict[str, str]:
         """Count the request under the limits; return the headers that tell of them."""
@@ -176,7 +181,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif fate.fault in ("500", "503"):
             self._refuse(HTTPStatus(int(fate.fault)), "the server is in trouble, as asked", "server_error")
         elif fate.fault == "401":
-            self._refuse(HTTPStatus.UNAUTHORIZED, "Incorrect API key provided", "invalid_api_key")
+            self._refuse_key()
         elif fate.fault == "timeout":
             self._wait(behaviour.hang_seconds)
             self.close_connection = True
