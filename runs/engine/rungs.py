@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from agentops.common.types import JsonObject, JsonValue
-from runs.engine.failures import Failure, World
+from runs.engine.failures import Failure, World, is_of
 
 ASK_SECONDS = 7 * 86_400.0
 TRY_AGAIN, GIVE_UP = "Try again", "Give up"
@@ -100,8 +100,8 @@ def _retry(rung: Rung, failure: Failure, world: World, n: int) -> Try | str:
 
 
 def _longer_timeout(rung: Rung, failure: Failure, world: World, n: int) -> Try | str:
-    if not failure.tool:
-        return "no call failed"
+    if not failure.tool or not is_of(failure.code, "timeout"):
+        return "no call took too long"
     longest, before = float(rung.params["max_seconds"]), failure.timeout_seconds
     seconds = min(before * rung.params["factor"], longest)
     if seconds <= before:

@@ -193,16 +193,19 @@ def _output(detail: StepDetail) -> Value | None:
     return value_of(f"output:{detail.step.seq}", detail.output.value)
 
 
+def _went_on(run: Run, detail: StepDetail) -> Words:
+    """Return how it went on behind a failure, where it did."""
+    if detail.step.kind == "node" and (run.error or {}).get("seq") != detail.step.seq:
+        return gettext_lazy("The run went on another way.")
+    is_caught = detail.step.kind != "node" and run.status == RunStatus.SUCCEEDED
+    return gettext_lazy("The agent went on without this result.") if is_caught else ""
+
+
 def _error(run: Run, detail: StepDetail) -> ErrorWords | None:
     if detail.step.status != "failed":
         return None
     if detail.error and detail.is_verified:
-        is_caught = detail.step.kind != "node" and run.status == RunStatus.SUCCEEDED
-        return error_words(
-            detail.error, gettext_lazy("The agent went on without this result.") if is_caught else ""
-        )
-    if run.error and run.error.get("seq") == detail.step.seq:
-        return error_words(run.error)
+        return error_words(detail.error, _went_on(run, detail))
     last = detail.attempts[-1] if detail.attempts else None
     told = {"message": last.message, "detail": last.detail} if last else {"message": detail.step.summary}
     return error_words({"code": detail.step.error_code, **told})

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from runs.engine.states import TERMINAL, RunStatus
 from runs.models import Attempt, Run
@@ -71,8 +72,20 @@ def _failed(run: Run, system: SystemStatus, last_try: Attempt | None) -> Iterato
         "node": node,
         "message": text.shorten(words.message, 300),
     }
-    seq = (run.error or {}).get("seq")
-    yield Note("bad", "cross", headline, str(words.hint), seq=seq if isinstance(seq, int) else None)
+    seq, tried = (run.error or {}).get("seq"), (run.error or {}).get("tried") or []
+    body = f"{words.hint} {_tried(tried)}".strip()
+    yield Note("bad", "cross", headline, body, seq=seq if isinstance(seq, int) else None)
+
+
+def _tried(tried: Sequence[str]) -> str:
+    """Return how far the recovery policy went."""
+    if not tried:
+        return ""
+    last = text.line(str(tried[-1]).partition(", because ")[0], 160)
+    told = ngettext(
+        "Healing tried %(n)d rung: %(last)s.", "Healing tried %(n)d rungs, the last: %(last)s.", len(tried)
+    )
+    return told % {"n": len(tried), "last": last}
 
 
 def _cancelled(run: Run, system: SystemStatus, last_try: Attempt | None) -> Iterator[Note]:
@@ -116,6 +129,10 @@ def _sleeping(run: Run, system: SystemStatus, last_try: Attempt | None) -> Itera
             "."
         )
         yield Note("need", "retry", told, f"{why}.", _("The next attempt is due at"), run.wake_at)
+    elif (run.waiting_on or {}).get("kind") == "heal":
+        told = _("%(node)s failed; it heals itself.") % {"node": node}
+        why = text.line((run.waiting_on or {}).get("text", ""), 300).rstrip(".")
+        yield Note("need", "retry", told, f"{why}.", _("It goes on at"), run.wake_at)
     else:
         body = _("Nothing runs meanwhile; the run is a row in the database.")
         yield Note(

@@ -149,7 +149,7 @@ def _detail(
         if outcome
         else None,
         output=None if step.status == "failed" else _body(outcome),
-        error=_error(step, outcome) if step.status == "failed" else None,
+        error=_error(step, outcome, attempts) if step.status == "failed" else None,
         is_verified=outcome is None or _is_verified(outcome, step.status),
         delta=load(change.codec, change.body) if change else None,
         delta_bytes=len(change.body) if change else 0,
@@ -170,12 +170,19 @@ def _body(outcome: Outcome | None) -> Payload | None:
     return Payload(load(outcome.body_codec, outcome.body), len(outcome.body))
 
 
-def _error(step: Step, outcome: Outcome | None) -> dict[str, Any] | None:
-    """Return why a step failed: of an action its outcome says so, of the node that ended the run the run does."""
+def _error(step: Step, outcome: Outcome | None, attempts: list[Attempt]) -> dict[str, Any] | None:
+    """Return why a step failed: of an action its outcome says so, of the node that ended the run the run does.
+
+    Of a node that was left, its last attempt does.
+    """
     body = _body(outcome)
     found = body.value if body else Run.objects.values_list("error", flat=True).get(id=step.run_id)
     is_of_step = body is not None or (found or {}).get("seq") == step.seq
-    return found if is_of_step else {"code": step.error_code, "message": step.error_code}
+    if is_of_step:
+        return found
+    last = attempts[-1] if attempts else None
+    told = {"message": last.message, "detail": last.detail} if last else {"message": step.error_code}
+    return {"code": step.error_code, **told}
 
 
 def _is_verified(outcome: Outcome, status: str) -> bool:

@@ -5,9 +5,11 @@ from django.test import Client
 
 from agentops.accounts.models import Team
 from runs.models import Branch, Run
+from runs.services.advance import advance
 from runs.services.register_programs import register_programs
 from tests import ledger
-from tests.runs import a_run, drive
+from tests.healing import asked
+from tests.runs import a_run, a_worker, claim, drive
 from tests.ui.conftest import See
 from tests.ui.reading import attribute, one, words
 
@@ -47,6 +49,9 @@ def test_the_inspector_says_what_was_tried_next_and_instead_of_what(see: See, he
     first, second = firsts(healed)
     left = one(see(f"/runs/{healed.pk}/steps/{first}"), ".rungs")
     told = words(left)
+    failure = words(one(see(f"/runs/{healed.pk}/steps/{first}"), ".insp .fail"))
+    assert failure.startswith(f"test.until failed after 1 attempt: {HOSTILE} broke")
+    assert "The run went on another way." in failure
     assert "Begun by rung 1 of 1: try again after 30 s (1 of 3)" in told
     assert "Then: rung 1 of 1: try again after 60 s (2 of 3)" in told
     assert f"Because test.until failed after 1 attempt: {HOSTILE} broke (flaky)." in told
@@ -68,6 +73,24 @@ def test_the_story_and_the_lanes_tell_it(see: See, healed: Run) -> None:
     assert "rung 1 of 1: try again after 30 s (1 of 3), because test.until failed" in story
     lanes = words(one(see(f"/runs/{healed.pk}/branches"), "main"))
     assert lanes.count("Healed itself from step") == 2
+
+
+def test_while_it_waits_to_try_again_the_page_says_why_and_until_when(
+    see: See, team_with_programs: Team
+) -> None:
+    run = a_run("test-climbs", calls(9), team=team_with_programs)
+    advance(claim(a_worker()))
+    notes = words(one(see(f"/runs/{run.pk}"), "main"))
+    assert "work failed; it heals itself." in notes
+    assert "rung 1 of 1: try again after 30 s (1 of 3), because" in notes
+    assert asked(HOSTILE) == 1
+
+
+def test_a_run_that_no_rung_could_heal_says_how_far_it_went(see: See, team_with_programs: Team) -> None:
+    run = drive(a_run("test-climbs", calls(99), team=team_with_programs))
+    assert "Healing tried 3 rungs, the last: rung 1 of 1: try again after 120 s (3 of 3)." in words(
+        one(see(f"/runs/{run.pk}"), "main")
+    )
 
 
 def test_the_api_tells_of_each_rung(ada: Client, healed: Run) -> None:
