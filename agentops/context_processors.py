@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from agentops.accounts.middleware import maybe_actor_of
 from agentops.accounts.models import Team
 from agentops.accounts.roles import Scope
+from agentops.notify.selectors import n_unread
 from approvals.selectors.requests import n_to_decide
 from runs.presenters.dead_letters import count_words
 from runs.presenters.system import SystemWords, system_words
@@ -22,6 +23,7 @@ from runs.views.base import system_of
 
 DEAD_LETTERS = "runs:dead-letters"
 APPROVALS = "approvals:inbox"
+BELL = "notify:bell"
 THEME_COOKIE = "theme"
 THEMES: dict[str, tuple[str, str, str | Promise]] = {
     "auto": ("light", "auto", _("Theme: as the system. Change to light")),
@@ -102,7 +104,7 @@ class Console:
         return count_words(n) if n else ""
 
 
-_COUNTS = {DEAD_LETTERS: n_dead_letters, APPROVALS: n_to_decide}
+_COUNTS = {DEAD_LETTERS: n_dead_letters, APPROVALS: n_to_decide, BELL: n_unread}
 _ROOMS: list[tuple[str | Promise, str, str, str]] = [
     (_("Runs"), "runs", "runs:list", "g r"),
     (_("Approvals"), "approval", APPROVALS, "g p"),
@@ -113,6 +115,7 @@ _ROOMS: list[tuple[str | Promise, str, str, str]] = [
     (_("Agents"), "agents", "runs:agents", "g a"),
     (_("Memory"), "memory", "memory:spaces", ""),
     (_("Limits"), "minus", "runs:limits", ""),
+    (_("Notifications"), "bell", BELL, ""),
     (_("Audit"), "shield", "audit", ""),
     (_("API"), "book", "api-1:openapi-view", ""),
 ]

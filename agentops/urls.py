@@ -11,6 +11,8 @@ from runs.views import audit
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("runs.urls")),
     path("", include("approvals.urls")),
+    path("", include("approvals.urls_sla")),
+    path("", include("agentops.notify.urls")),
     path("audit", audit.audit, name="audit"),
     path("audit/verify", audit.audit_verdict, name="audit-verdict"),
     path("audit/export", audit.export_audit, name="export-audit"),

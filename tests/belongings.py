@@ -9,8 +9,14 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils.regex_helper import normalize
 
 from agentops.accounts.models import ApiToken
+from agentops.common.transactions import transaction
+from agentops.notify.models import Delivery, Endpoint
+from agentops.notify.services.notify import Message, notify
+from agentops.notify.topics import Topic
+from approvals.engine.calendars import ALWAYS, calendar_data
+from approvals.engine.sla import SlaPolicy, policy_data
 from approvals.engine.stages import OPEN
-from approvals.models import Absence, Comment, Queue, Request, Rule
+from approvals.models import Absence, BusinessCalendar, Comment, EscalationPolicy, Queue, Request, Rule
 from memory.services.create_space import create_space
 from memory.services.put_item import put_item
 from runs.models import (
@@ -24,6 +30,7 @@ from runs.models import (
     Event,
     Limit,
     LogLine,
+    Provider,
     Run,
     SavedView,
     Schedule,
@@ -84,9 +91,11 @@ def belongings_of_analytical(world: World) -> Belongings:
         "event_id": str(_happened(agent, mark).id),
         "trigger_id": str(Trigger.objects.get(agent=agent).id),
     }
+    values |= _notified(world, mark) | _timed(world, mark)
     values["open_run_id"] = str(_started(world, agent, mark, {}).id)
     values |= _on_the_desk(world, run, mark)
     values |= {"space": _remembered(world, values["key"], mark), "verb": "forget"}
+    _asked(agent, mark)
     values["scope"] = _limited(agent, values["name"], mark).scope
     pause_agent(actor=actor(world.ada), slug=agent.slug, reason=f"paused-{mark}")
     ids = [
@@ -148,10 +157,40 @@ def _on_the_desk(world: World, run: Run, mark: str) -> dict[str, str]:
     return {"request_id": str(request.pk), "rule_id": str(rule.pk), "absence_id": str(absence.pk)}
 
 
+def _asked(agent: Agent, mark: str) -> Provider:
+    """Return a provider of models of the same name as the agent."""
+    return Provider.objects.create(
+        team=agent.team, slug=agent.slug, kind="compatible", base_url=f"http://{mark}.internal/v1", secret=b"sealed",
+        catalog=[{"name": f"model-{mark}"}], created_by=f"by-{mark}",
+    )  # fmt: skip
+
+
 def _bulk_job(world: World, run: Run, mark: str) -> BulkJob:
     job = start_bulk(actor=actor(world.ada), verb="pause", query=f"tag:tag-{mark}", reason=f"reason-{mark}")
     BulkResult.objects.create(job=job, run_id=run.id, problem=f"problem-{mark}")
     return job
+
+
+def _notified(world: World, mark: str) -> dict[str, str]:
+    """Return the ids of an endpoint and of a delivery to it."""
+    place = Endpoint.objects.create(
+        team=world.analytical, name=f"endpoint-{mark}", kind="slack", url=b"sealed", host=f"{mark}.example:443",
+        topics=["sla"], created_by="ada",
+    )  # fmt: skip
+    message = Message(Topic.SLA, f"key-{mark}", f"title-{mark}", f"text-{mark}", "/approvals")
+    with transaction():
+        notify(team_id=world.analytical.pk, message=message)
+    return {"endpoint_id": str(place.pk), "delivery_id": str(Delivery.objects.get(endpoint=place).pk)}
+
+
+def _timed(world: World, mark: str) -> dict[str, str]:
+    """Return the ids of a calendar and of a policy of escalation that goes by it."""
+    who = {"team": world.analytical, "updated_by": "ada"}
+    calendar = BusinessCalendar.objects.create(name=f"calendar-{mark}", data=calendar_data(ALWAYS), **who)
+    policy = EscalationPolicy.objects.create(
+        name=f"policy-{mark}", calendar=calendar, is_on=False, data=policy_data(SlaPolicy("")), **who
+    )
+    return {"calendar_id": str(calendar.pk), "policy_id": str(policy.pk)}
 
 
 def _saved_view(world: World, mark: str) -> SavedView:

@@ -20,6 +20,12 @@ def bell_for(actor: Actor, *, cursor: str = "", limit: int = DEFAULT_LIMIT) -> P
     return _page(found.select_related("notice").annotate(now_at=Now()), cursor, limit)
 
 
+def path_of(actor: Actor, delivery_id: UUID) -> str:
+    """Return where a notice of the person's bell leads; empty for one that is not theirs."""
+    own = Delivery.objects.filter(team_id=actor.team_id, user_id__in=[actor.user_id], pk=delivery_id)
+    return own.values_list("notice__path", flat=True).first() or ""
+
+
 def n_unread(actor: Actor) -> int:
     """Return how many of them the person has not seen, counted up to MAX_COUNTED."""
     found = Delivery.objects.filter(
