@@ -86,7 +86,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     given = parser.parse_args()
     with servers() as environment:
-        os.environ |= _environment(environment)
+        os.environ |= environment_of(environment)
         for name, figures in measured(given.runs, given.steps, given.rounds):
             emit("lists", name, figures, versions("django", "psycopg"))
 
@@ -154,7 +154,7 @@ def fill(n_runs: int, n_steps: int) -> None:
         direct.execute("VACUUM (ANALYZE)")
 
 
-def _environment(found: Mapping[str, str]) -> dict[str, str]:
+def environment_of(found: Mapping[str, str]) -> dict[str, str]:
     return {
         "DATABASE_URL": found["BENCH_POSTGRES"].format(database="postgres"), "REDIS_URL": found["BENCH_REDIS"],
         "SECRET_KEY": "a benchmark's own secret key of fifty characters at least", "AGENTOPS_INTEGRITY_KEY": "bench",

@@ -36,7 +36,7 @@ def test_a_number_that_makes_no_sense_is_refused() -> None:
         call_command("demo_data", "--runs", "1", "--steps", "0", stdout=io.StringIO())
 
 
-@pytest.mark.parametrize("shape", ["loop", "wide", "mixed"])
+@pytest.mark.parametrize("shape", ["loop", "wide", "mixed", "heavy"])
 def test_inserted_runs_are_whole_and_verified(shape: str) -> None:
     printed = io.StringIO()
     call_command("demo_data", "--runs", "1", "--steps", "1200", "--shape", shape, stdout=printed)

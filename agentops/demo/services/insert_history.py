@@ -27,6 +27,7 @@ MAX_STEPS = 1_000_000
 FAIL_EVERY, RETRY_EVERY = 997, 89
 LOOP = ("search", "read", "note")
 PAUSE_EVERY, PAUSE_SECONDS = 20_000, 5400.0
+HEAVY_BYTES = 5_000_000
 
 _PLAIN = {"effect": "", "status": "succeeded", "attempts": 1, "error_code": ""}
 
@@ -94,7 +95,19 @@ def _mixed(history: "_History", n_steps: int) -> None:
         history.node(f"topic {number % 97}", [("http.get", number)], delta=_delta(number))
 
 
-SHAPES: dict[str, Callable[["_History", int], None]] = {"loop": _loop, "wide": _wide, "mixed": _mixed}
+def _heavy(history: "_History", n_steps: int) -> None:
+    """Nodes whose state grows to HEAVY_BYTES."""
+    text = "All pages cite their source. " * (HEAVY_BYTES // (n_steps // 2) // 29)
+    for number in range(n_steps // 2):
+        history.node("read", [("http.get", number)], delta=[["append", "/texts", [f"{number} {text}"]]])
+
+
+SHAPES: dict[str, Callable[["_History", int], None]] = {
+    "loop": _loop,
+    "wide": _wide,
+    "mixed": _mixed,
+    "heavy": _heavy,
+}
 
 
 def _delta(number: int) -> list[Any]:
