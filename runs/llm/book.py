@@ -9,7 +9,7 @@ from agentops.common.types import JsonObject
 from runs.engine.errors import ToolError
 from runs.engine.gates import Limits
 from runs.engine.providers import ProviderKind, split_model
-from runs.llm.clients import Endpoint
+from runs.llm.request import Endpoint
 from runs.models import Provider
 
 

@@ -9,7 +9,6 @@ import os
 import threading
 from collections.abc import Callable, Coroutine
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -34,7 +33,7 @@ from pydantic_ai.settings import ModelSettings
 from runs.engine.providers import ProviderKind
 from runs.engine.tool_names import ToolNames
 from runs.llm.errors import ModelError, Trouble
-from runs.llm.request import Answer, ModelRequest
+from runs.llm.request import Answer, Endpoint, ModelRequest
 from runs.llm.wire import answer_of, messages_of, parameters_of
 
 CONNECT_SECONDS = 10.0
@@ -45,18 +44,6 @@ _headers: ContextVar[dict[str, str]] = ContextVar("model_answer_headers")
 
 T = TypeVar("T")
 OnText = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where a provider is, and with which key; `version` changes with either."""
-
-    provider_id: UUID
-    version: int
-    kind: ProviderKind
-    base_url: str
-    timeout_seconds: float
-    key: str = field(repr=False)
 
 
 def request(endpoint: Endpoint, model: str, asked: ModelRequest, *, on_text: OnText | None = None) -> Answer:

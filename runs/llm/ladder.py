@@ -14,7 +14,7 @@ from runs.engine.errors import NotYetError, ProgramError, ToolError
 from runs.engine.gates import Verdict, Way
 from runs.engine.retry import RetryPolicy
 from runs.engine.tools import Effect, ToolCall, ToolSpec
-from runs.llm import clients, partial
+from runs.llm import partial
 from runs.llm.book import Offer, offer_of
 from runs.llm.errors import ModelError, Trouble
 from runs.llm.gate import SharedGate
@@ -97,6 +97,9 @@ class _Climb:
         return answer
 
     def _asked(self, offer: Offer) -> Answer:
+        # The libraries take seconds and 50 MB to load: only processes that ask a model bear that.
+        from runs.llm import clients
+
         team_id, run_id = self.call.team_id, self.call.run_id
         try:
             return clients.request(

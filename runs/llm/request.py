@@ -3,8 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from agentops.common.types import JsonObject, JsonValue
+from runs.engine.providers import ProviderKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +54,15 @@ class Answer:
     model: str
     usage: Usage
     headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a provider is, and with which key; `version` changes with either."""
+
+    provider_id: UUID
+    version: int
+    kind: ProviderKind
+    base_url: str
+    timeout_seconds: float
+    key: str = field(repr=False)

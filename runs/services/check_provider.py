@@ -5,7 +5,6 @@ from time import monotonic
 
 from agentops.accounts.roles import Actor, Scope
 from runs.engine.errors import ToolError
-from runs.llm import clients
 from runs.llm.book import endpoint_of
 from runs.llm.errors import ModelError
 from runs.models import Provider
@@ -31,6 +30,8 @@ def check_provider(*, actor: Actor, slug: str) -> ProviderCheck:
     Raises: NotAllowedError; NotFoundError. Transaction: none; the network is waited for.
     """
     actor.require(Scope.ADMIN)
+    from runs.llm import clients  # seconds to load, and nobody else here needs it
+
     provider = Provider.objects.get(pk=provider_for(actor, slug).pk)
     began = monotonic()
     try:
