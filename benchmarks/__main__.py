@@ -1,4 +1,4 @@
-"""Run the benchmarks, the product and its peers in turns: `python -m benchmarks [w1 w2 w3 w4 …] [--repeat 3] [--save]`."""
+"""Run the benchmarks, the product and its peers in turns: `python -m benchmarks [w1 w2 w3 w4 w5 fair …] [--repeat 3] [--save]`."""
 
 import argparse
 import json
@@ -47,6 +47,10 @@ CONTESTS = (
     Contest("w3", "peers.w2_dbos", ("--mode", "kill", "--variant", "tuned", "--restart")),
     Contest("w4", "w4"),
     Contest("w4", "peers.w4_celery"),
+    Contest("events", "events"),
+    *(Contest("w5", "w5", ("--variant", name)) for name in ("product", "request", "process", "restarted")),
+    Contest("fair", "fair", ("--kind", "short")),
+    Contest("fair", "fair", ("--kind", "slices")),
 )
 
 

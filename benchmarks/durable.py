@@ -144,13 +144,13 @@ def drive(contestant: Contestant, given: argparse.Namespace) -> None:
 
 
 def _rate(contestant: Contestant, workers: Workers, given: argparse.Namespace) -> tuple[str, dict[str, Any]]:
-    spent = _spent_cpu(workers)
+    spent = spent_cpu(workers)
     began = time.time()
     contestant.submit([f"w{i}" for i in range(given.n)])
     submitted = time.time()
     workers.wait(lambda: len(workers.ends("w")) >= given.n + N_WARM, pause=0.1)
     seconds = max(workers.ends("w").values()) - began
-    used = {name: after - spent[name] for name, after in _spent_cpu(workers).items()}
+    used = {name: after - spent[name] for name, after in spent_cpu(workers).items()}
     return f"W2 n={given.n}", {
         "steps": (round(given.n * N_STEPS / seconds, 1), "1/s"),
         "submission": (round((submitted - began) / given.n * 1e3, 3), "ms"),
@@ -159,7 +159,7 @@ def _rate(contestant: Contestant, workers: Workers, given: argparse.Namespace) -
     }
 
 
-def _spent_cpu(workers: Workers) -> dict[str, float]:
+def spent_cpu(workers: Workers) -> dict[str, float]:
     return {
         "postgres_cpu": cpu_seconds(postmaster()),
         "worker_cpu": cpu_seconds(*(process.pid for process in workers.processes)),

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,7 @@ class Product(Contestant):
     def __init__(self, program: str = "bench-trivial") -> None:
         self.program = program
         self._processes: list[subprocess.Popen[bytes]] = []
+        self._batches = count()
 
     def set_up(self) -> None:
         os.environ.update(environment())
@@ -76,6 +78,18 @@ class Product(Contestant):
 
         return start_run(actor=self._actor, agent=self.program, input=state)[0]
 
+    def start_many(self, states: Sequence[dict[str, Any]]) -> None:
+        """Start a run for each state, a batch a thousand, as `POST /runs/batch` does."""
+        from runs.services.start_batch import MAX_INPUTS, start_batch
+
+        for first in range(0, len(states), MAX_INPUTS):
+            start_batch(
+                actor=self._actor,
+                agent=self.program,
+                inputs=states[first : first + MAX_INPUTS],
+                batch_id=f"batch-{next(self._batches)}",
+            )
+
     def tear_down(self) -> None:
         from django.db import connection
 
@@ -83,6 +97,19 @@ class Product(Contestant):
             kill(process)
         connection.close()
         database.drop(DATABASE)
+
+    def n_in(self, status: str) -> int:
+        """Return how many runs have the status."""
+        from runs.models import Run
+
+        return Run.objects.filter(status=status).count()
+
+    def make_webhook(self, slug: str) -> str:
+        """Make a webhook whose events bear the workflow as their key; return its secret."""
+        from runs.services.create_source import create_source
+
+        settings = {"key_pointer": "/workflow"}
+        return create_source(actor=self._actor, slug=slug, kind="webhook", settings=settings)[1]
 
     def start_web(self, port: int) -> None:
         """Start the web process as `make up` does."""

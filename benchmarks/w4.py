@@ -10,16 +10,13 @@ class SleepingProduct(Product, Sleeper):
     """Runs that return `Sleep`."""
 
     def put_to_sleep(self, workflows: Sequence[str], due: float) -> None:
-        for workflow in workflows:
-            self.start({"workflow": workflow, "until": due})
+        self.start_many([{"workflow": workflow, "until": due} for workflow in workflows])
 
     def submit(self, workflows: Sequence[str]) -> None:
         Sleeper.submit(self, workflows)
 
     def n_asleep(self) -> int:
-        from runs.models import Run
-
-        return Run.objects.filter(status="sleeping").count()
+        return self.n_in("sleeping")
 
 
 if __name__ == "__main__":

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import workload
-from benchmarks.marks import N_STEPS, effect, mark
+from benchmarks.marks import EFFECT_SECONDS, N_STEPS, effect, mark
 from runs.engine.commands import Command
-from runs.program import Context, Finish, Goto, Program, Sleep, ToolCall, node, tool
+from runs.program import Context, Finish, Goto, Program, Sleep, ToolCall, event, node, tool
 
 _entries: list[float] = []
 # Made before anything is measured: a step's body is free, for the peers too.
@@ -83,5 +83,42 @@ class Sleeps(Program):
 
     @node
     def wake(self, ctx: Context, state: Any) -> Command:
+        mark("step", state["workflow"], 1)
+        return Finish()
+
+
+class Waits(Program):
+    """Events: waits for the event of its own name, once."""
+
+    name = "bench-waits"
+
+    @node(start=True)
+    def wait(self, ctx: Context, state: Any) -> Command:
+        ctx.wait_for(event("bench.paid", key=state["workflow"]), timeout_seconds=86_400)
+        mark("step", state["workflow"], 1)
+        return Finish()
+
+
+class Fills(Program):
+    """Fairness: takes its whole slice each time, and never ends."""
+
+    name = "bench-fills"
+
+    @node(start=True)
+    def step(self, ctx: Context, state: Any) -> Command:
+        number = state.get("number", 0) + 1
+        if number == 1:
+            mark("step", state["workflow"], number)
+        time.sleep(EFFECT_SECONDS)
+        return Goto("step", set={"number": number})
+
+
+class Other(Program):
+    """Fairness: the one run that somebody else starts."""
+
+    name = "bench-other"
+
+    @node(start=True)
+    def step(self, ctx: Context, state: Any) -> Command:
         mark("step", state["workflow"], 1)
         return Finish()
