@@ -1,7 +1,10 @@
 """Fakes that keep the contract of what they stand for."""
 
+import os
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -44,6 +47,11 @@ class InMemoryShell:
     logs: list[str] = field(default_factory=list)
     figures: tuple[int, int | None, str] | None = None
     children: dict[str, JsonObject] = field(default_factory=dict)
+    folder: Path | None = None
+
+    def workspace(self) -> Path:
+        self.folder = self.folder or Path(tempfile.mkdtemp(dir=os.environ["WORKSPACES"]))
+        return self.folder
 
     def perform(self, actions: Sequence[Execute], max_parallel: int) -> list[Recorded]:
         """Do the actions one after the other, with their retries, and return what the journal would hold."""

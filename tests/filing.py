@@ -13,7 +13,7 @@ from runs.checkpoints.lineage import branch_of
 from runs.checkpoints.store import rebuild
 from runs.engine.commands import Command
 from runs.models import Run
-from runs.program import Context, Finish, Goto, Program, RetryPolicy, node
+from runs.program import Context, Finish, Goto, Program, RetryPolicy, heal, node
 from runs.workspace import folders
 
 
@@ -31,6 +31,13 @@ class Filing(Program):
         if i + 1 == len(state["nodes"]):
             return Finish(output=held(ctx.workspace), **more)
         return Goto("work", **more)
+
+
+class Healed(Filing):
+    """The same, tried again from its checkpoint when a node has failed for good."""
+
+    name = "test-filing-healed"
+    recovery = (heal.on("*", rungs=[heal.retry(after_seconds=0, times=3)]),)
 
 
 def do(ctx: Context, what: str, *args: Any) -> None:

@@ -25,7 +25,7 @@ _FOLDER = re.compile(r"\.?([0-9a-f-]{36})\.(\d{1,18})(?:\.[0-9a-f]{16})?\Z")
 def base() -> Path:
     """Return where the workspaces of this installation stand; the name tells databases apart that share a disk."""
     of = connection.settings_dict
-    place = "\0".join(str(of[name]) for name in ("HOST", "PORT", "NAME"))
+    place = "\0".join(str(part) for part in (of["HOST"], of["PORT"] or 5432, of["NAME"]))
     return Path(settings.WORKSPACES) / hashlib.sha256(place.encode()).hexdigest()[:12]
 
 
