@@ -19,7 +19,18 @@ from agentops.demo.crawl import (
     sitemap,
 )
 from agentops.demo.report import markdown_report, title_of
-from runs.program import ActionFailedError, Context, Fail, Finish, Goto, Program, Sleep, heal, node
+from runs.program import (
+    ActionFailedError,
+    Context,
+    Fail,
+    Finish,
+    Goto,
+    Program,
+    RejectedError,
+    Sleep,
+    heal,
+    node,
+)
 
 LONGEST_PAUSE_IN_PLACE_SECONDS = 2.0
 
@@ -53,6 +64,12 @@ class SiteResearch(Program):
                 "description": "What the summaries lean towards. Left out: what each page itself dwells on.",
                 "type": "string",
                 "maxLength": 200,
+            },
+            "ask_first": {
+                "title": "Ask before publishing",
+                "description": "Somebody approves the report, or changes it, at Approvals.",
+                "type": "boolean",
+                "default": False,
             },
         },
     }
@@ -148,28 +165,41 @@ class SiteResearch(Program):
 
     @node
     def write(self, ctx: Context, state: Any) -> Goto:
-        """Write the report."""
+        """Write the report, and keep it as a file beside the list of its sources."""
         report = markdown_report(state, date=ctx.now()[:10])
+        (ctx.workspace / "report.md").write_text(report, encoding="utf-8")
+        sources = "".join(f"{page['url']}\n" for page in state["pages"])
+        (ctx.workspace / "sources.txt").write_text(sources, encoding="utf-8")
         return Goto("publish", set={"report": report}, note=f"{len(report):,} characters")
 
     @node
     def publish(self, ctx: Context, state: Any) -> Finish:
         """Publish the report. Should the worker die here, the next one sends it again under the same key."""
-        published = ctx.tool(
-            "report.publish",
-            slug=f"site-research-{ctx.run_id}",
-            title=state["title"],
-            markdown=state["report"],
-        )
+        args = {
+            "slug": f"site-research-{ctx.run_id}",
+            "title": state["title"],
+            "markdown": state["report"],
+        }
+        if state.get("ask_first"):
+            told = f"{len(state['pages'])} pages are summarised, {len(state['skipped'])} were skipped."
+            try:
+                args = ctx.approve("report.publish", args=args, summary=told)
+            except RejectedError as error:
+                return Finish(output=_output(state, None), note=f"not published: {error.by} said no")
+        published = ctx.tool("report.publish", **args)
         return Finish(
-            output={
-                "report": state["report"],
-                "pages": len(state["pages"]),
-                "skipped": state["skipped"],
-                "published_url": published["url"],
-            },
+            output=_output(state, published["url"]),
             note=published["url"] or "not published: there is no demo site",
         )
+
+
+def _output(state: Any, url: str | None) -> dict[str, Any]:
+    return {
+        "report": state["report"],
+        "pages": len(state["pages"]),
+        "skipped": state["skipped"],
+        "published_url": url,
+    }
 
 
 def _next_page(state: Any, **updates: Any) -> Goto | Sleep:
