@@ -9,6 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
+from agentops.accounts.roles import Actor, Scope
+from approvals.models import Request
+from approvals.services.decide import Choice, decide
 from runs.checkpoints.verify import verify_run
 from runs.engine.retry import ONCE
 from runs.models import Branch, Checkpoint, Intent, Run, Step
@@ -106,6 +109,21 @@ def test_the_answer_of_last_week_serves_where_the_site_is_away(url: str) -> None
     assert output(run)["report"] == output(first)["report"]
     cached = Step.objects.filter(run=run, reuse="cached").values("summary").distinct()
     assert cached.count() == 8, "robots.txt, the first page, the site map, and five pages"
+
+
+def test_the_report_waits_for_a_yes_and_is_published_as_it_was_changed(url: str) -> None:
+    run = a_run("site-research", {"max_pages": 5, "ask_first": True})
+    while run.status != "awaiting_approval":
+        drive_on(run)
+    asked = Request.objects.get(run=run)
+    assert (asked.action, asked.effect) == ("report.publish", "write")
+    ada = Actor(run.team_id, None, "ada", frozenset(Scope))
+    edit = Choice("edit", {**asked.args, "title": "Week 47"}, version=1, args_digest=asked.args_digest)
+    decide(actor=ada, request_id=asked.pk, choice=edit)
+    run = drive(run)
+    assert run.status == "succeeded"
+    assert "Week 47" in httpx.get(output(run)["published_url"], trust_env=False).text
+    assert Request.objects.get(run=run).used_at is not None
 
 
 def drive_to(run: Run, node: str) -> None:

@@ -73,7 +73,9 @@ def _offer_rehearsal_model(actor: Actor) -> None:
 def _start_first_run(actor: Actor) -> None:
     # Another release may have started its first run with other words; one is enough.
     with contextlib.suppress(IdempotencyConflictError):
-        start_run(actor=actor, agent="site-research", input={}, idempotency_key=FIRST_RUN_KEY)
+        start_run(
+            actor=actor, agent="site-research", input={"ask_first": True}, idempotency_key=FIRST_RUN_KEY
+        )
 
 
 def _new_token(actor: Actor, membership: Membership) -> str:
