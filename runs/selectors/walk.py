@@ -5,6 +5,7 @@ they do not fill the page, conditions that an index answers by itself (`rare`) a
 comes last. Where that ends before the runs do, the page says how far it looked, and its cursor goes on from there.
 """
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 
 from agentops.common.transactions import transaction
 from runs.search.sql import Condition, Hints
@@ -20,6 +22,7 @@ SHORT_WALK = 1_000
 LONG_WALK = 20_000
 COSTLY_WALK = 2_000
 RARE_RUNS = 10_000
+SURELY_MANY_RUNS = 50_000  # the planner's estimate may be wrong by a few times
 STATEMENT_MS = 3_000
 BULK_STATUS = "succeeded"  # most runs end so; the index by status is no help to find few among them
 
@@ -104,18 +107,28 @@ def rare_runs(way: Way) -> list[Place] | None:
     """
     if not way.hints.rare:
         return None
-    where = f"r.team_id = %s AND {way.condition.text} LIMIT %s"
+    where = f"r.team_id = %s AND {way.condition.text}"
     sql = f"SELECT r.created_at, r.id FROM runs_run r WHERE {where}"  # noqa: S608 -- values are bound
     with transaction(), connection.cursor() as cursor:
+        if _estimate(cursor, sql, [way.team_id, *way.condition.params]) > SURELY_MANY_RUNS:
+            return None
         cursor.execute(
             "SELECT set_config('enable_seqscan', 'off', true), set_config('statement_timeout', %s, true)",
             [str(STATEMENT_MS)],
         )
-        cursor.execute(sql, [way.team_id, *way.condition.params, RARE_RUNS + 1])
+        cursor.execute(f"{sql} LIMIT %s", [way.team_id, *way.condition.params, RARE_RUNS + 1])
         places = cursor.fetchall()
     if len(places) > RARE_RUNS:
         return None
     return sorted(places, reverse=not way.is_oldest_first)
+
+
+def _estimate(cursor: CursorWrapper, sql: str, params: list[Any]) -> float:
+    """Return how many rows the planner expects: where a word is common, fetching them only to see that is slow."""
+    cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}", params)
+    told = cursor.fetchone()[0]
+    plan = json.loads(told) if isinstance(told, str) else told
+    return float(plan[0]["Plan"]["Plan Rows"])
 
 
 def _walked(way: Way, behind: Place | None, limit: int, n_rows: int) -> Walked:
