@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from agentops.accounts.roles import Actor, Scope
 from agentops.common.errors import AgentOpsError, ConflictError, InvalidInputError
-from approvals.engine.sla import ClockState, Mark, due_at, marks_of
+from approvals.engine.sla import LEVEL_STRIDE, ClockState, Kind, Mark, due_at, marks_of
 from approvals.models import BusinessCalendar, EscalationPolicy
 from approvals.presenters import sla_form as form
 from approvals.selectors.sla import (
@@ -184,9 +184,10 @@ def _mark_words(mark: Mark) -> str:
         "remind": _("reminder, %(n)s %% of the time to decide is over"), "first_response": _("somebody should have reacted"),
         "decision": _("it should be decided"), "level": _("escalation, level %(n)s"), "end": _("the end"),
     }  # fmt: skip
-    n = mark.n // 100 + 1 if mark.kind.value == "level" else mark.n
+    n = mark.n // LEVEL_STRIDE + 1 if mark.kind is Kind.LEVEL else mark.n
     told = str(words[mark.kind.value])
-    return told % {"n": n} if "%" in told else told
+    told = told % {"n": n} if "%" in told else told
+    return f"{told}, {_('again')}" if mark.kind is Kind.LEVEL and mark.n % LEVEL_STRIDE else told
 
 
 def _report_row(one: QueueReport) -> dict[str, Any]:
