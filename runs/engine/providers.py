@@ -24,6 +24,10 @@ _ADDRESSES = {
 }
 
 
+# The wires that requests are made over; the others have a name and no client yet.
+SPOKEN = (ProviderKind.OPENAI, ProviderKind.ANTHROPIC, ProviderKind.COMPATIBLE)
+
+
 def split_model(reference: str) -> tuple[str, str]:
     """Return provider and model of `provider/model`; either is empty where it is left out."""
     provider, _, model = reference.partition("/")

@@ -7,7 +7,7 @@ from agentops.audit.services.record import record
 from agentops.common.errors import ConflictError
 from agentops.common.sealing import seal
 from agentops.common.transactions import transaction
-from runs.engine.providers import ProviderKind
+from runs.engine.providers import SPOKEN, ProviderKind
 from runs.llm.book import place_of
 from runs.models import Provider
 from runs.selectors.providers import provider_for
@@ -48,8 +48,8 @@ def create_provider(
     Transaction: opens one.
     """
     actor.require(Scope.ADMIN)
-    if kind not in set(ProviderKind):
-        raise misfit("/kind", f"must be one of {', '.join(ProviderKind)}")
+    if kind not in SPOKEN:
+        raise misfit("/kind", f"must be one of {', '.join(SPOKEN)}; no other wire is spoken yet")
     found = ProviderKind(kind)
     provider = Provider(
         team_id=actor.team_id, slug=checked_slug(slug), kind=kind, base_url=checked_url(found, base_url),
