@@ -86,10 +86,10 @@ def _send_all(port: int, key: bytes, n: int) -> tuple[Counter[int], dict[str, fl
             if number is None:
                 return
             for _ in range(2 if number % REPEATED_EVERY == 0 else 1):
+                sent_at.setdefault(f"e{number}", time.time())
                 status = _deliver(connection, key, number)
                 with lock:
                     answers[status] += 1
-                    sent_at.setdefault(f"e{number}", time.time())
 
     threads = [threading.Thread(target=send) for _ in range(SENDERS)]
     for thread in threads:
