@@ -20,6 +20,7 @@ from approvals.engine.stages import OPEN, Stage
 from approvals.models import Queue, Request
 from approvals.selectors.policy import effect_of, facts_of, mode_of, ruling_on
 from approvals.services.start_sla import start_sla
+from approvals.services.tell_deciders import tell_deciders
 from runs.checkpoints.blobs import load
 from runs.engine.errors import ProgramError
 from runs.engine.tools import ToolSpec
@@ -57,6 +58,7 @@ def open_request(*, run_id: UUID, seq: int) -> Request | None:
         return None
     _supersede(request)
     start_sla(request)
+    tell_deciders(request)
     record_of_product(
         team_id=run.team_id, by=f"agent {run.agent.slug}", action="approval.open", subject=f"approval:{request.pk}",
         detail={"run": str(run_id), "step": seq, "kind": asked.kind, "action": asked.action, "digest": request.args_digest},
