@@ -56,7 +56,7 @@ def test_a_long_list_takes_no_more_queries(ada: Client, version: AgentVersion) -
     for _ in range(60):
         RunBuilder(version).save(status="sleeping", health=["retrying"])
     assert queries(ada, "/runs") <= few
-    assert few <= 12
+    assert few <= 14  # two of them are for the badges of the frame: approvals, notices
 
 
 @pytest.mark.parametrize("n_names", [1, 97])
