@@ -167,7 +167,7 @@ def _chips(request: Request) -> list[Chip]:
     due = due_chip(request) if request.status == "pending" else None
     found = [STATUS[request.status]] if request.status != "pending" else []
     if due is not None:
-        told = _("Due in %s") if not due.label.startswith("−") else "%s"
+        told = _("Due in %s") if not str(due.label).startswith("−") else "%s"
         found.append(Chip(told % due.label, due.tone, due.icon, due.title))
     if request.effect in EFFECTS:
         found.append(EFFECTS[request.effect])

@@ -54,7 +54,7 @@ def test_files_are_told_apart_between_two_checkpoints(ada: Client, run: Run) -> 
     assert found["n_files"] == 3
     diff = ada.get(f"/api/v1/runs/{run.pk}/diff/files?path=report.md&a=1&b=2").json()
     assert diff["diff"].splitlines()[2:] == ["@@ -1,2 +1,2 @@", " one", "-two", "+2"]
-    gone = ada.get(f"/api/v1/runs/{run.pk}/diff/files", {"path": "a/b.txt", "a": 1, "b": 2}).json()
+    gone = ada.get(f"/api/v1/runs/{run.pk}/diff/files?path=a/b.txt&a=1&b=2").json()
     assert (gone["b"], gone["diff"].splitlines()[-2:]) == (None, ["-b", "\\ No newline at end of file"])
     binary = ada.get(f"/api/v1/runs/{run.pk}/diff/files?path=bytes&a=2&b=3").json()
     assert (binary["a"], binary["diff"]) == (None, None)

@@ -318,7 +318,9 @@ def rows_read(n_waiting: int) -> int:
         " WHERE indrelid = 'runs_run'::regclass"
     )
     with transaction():
-        execute("SELECT set_config('enable_seqscan', 'off', true)", {})  # as the planner does by itself at size
+        execute(
+            "SELECT set_config('enable_seqscan', 'off', true)", {}
+        )  # as the planner does by itself at size
         before = execute(fetched, {})
         assert take(a_worker()) == []
         after = execute(fetched, {})

@@ -202,7 +202,7 @@ class TestTheGate:
         run = started(ada, "test-calls", **LEDGER)
         request = request_of(run)
         decide(actor=eve, request_id=request.pk, choice=choice(request, "approve"))
-        Membership.objects.filter(user_id=eve.user_id).update(role=Role.VIEWER)
+        Membership.objects.filter(user_id=eve.user_id or 0).update(role=Role.VIEWER)
         advance(claim(a_worker()))
         assert request_of(run).pk != request.pk
         assert entries() == []

@@ -118,7 +118,9 @@ def test_the_report_waits_for_a_yes_and_is_published_as_it_was_changed(url: str)
     asked = Request.objects.get(run=run)
     assert (asked.action, asked.effect) == ("report.publish", "write")
     ada = Actor(run.team_id, None, "ada", frozenset(Scope))
-    edit = Choice("edit", {**asked.args, "title": "Week 47"}, version=1, args_digest=asked.args_digest)
+    edit = Choice(
+        "edit", {**(asked.args or {}), "title": "Week 47"}, version=1, args_digest=asked.args_digest
+    )
     decide(actor=ada, request_id=asked.pk, choice=edit)
     run = drive(run)
     assert run.status == "succeeded"
