@@ -1,6 +1,7 @@
 """The workspace of a run during one slice: made when a node asks for it, and read when that node commits."""
 
-from dataclasses import dataclass, field
+import hashlib
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from agentops.common.conf import conf
@@ -102,7 +103,11 @@ class Workspace:
         if known is not None and known[0] == found.signature:
             return known[1]
         content = read(self._folder, found, limits)
-        file = shelf.put(content, is_executable=found.is_executable)
+        before = self.manifest.get(found.path)
+        if before is not None and before.sha256 == hashlib.sha256(content).hexdigest():
+            file = replace(before, is_executable=found.is_executable)
+        else:
+            file = shelf.put(content, is_executable=found.is_executable)
         if found.is_settled:
             self.seen[found.path] = (found.signature, file)
         return file

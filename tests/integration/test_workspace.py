@@ -5,14 +5,16 @@ from typing import Any
 import pytest
 
 from runs.checkpoints.chain import IntegrityError
+from runs.checkpoints.segments import Tail
 from runs.checkpoints.verify import verify_run
 from runs.models import Blob, Checkpoint, Run, Step
 from runs.services.advance import advance
 from runs.services.rewind_run import rewind_run
 from runs.services.sweep_workspaces import sweep_workspaces
+from runs.services.workspace import Workspace
 from runs.workspace import folders
 from tests import ledger
-from tests.filing import kept, left_on_disk
+from tests.filing import held, kept, left_on_disk
 from tests.forking import actor_of, fork
 from tests.runs import a_run, a_worker, claim, drive, make_due, output
 
@@ -221,3 +223,19 @@ def test_folders_that_dead_slices_left_are_taken_away() -> None:
     assert sweep_workspaces() == 2
     assert left_on_disk() == [live.name]
     folders.remove(live)
+
+
+def test_a_worker_that_lost_the_run_writes_to_a_folder_of_its_own_and_commits_nothing() -> None:
+    run = a_run("test-filing", {"nodes": [[["write", "a", "one"]], [["append", "a", " two"]]]})
+    stale = claim(a_worker())
+    own = Workspace(stale.lease, stale.position, Tail(0, b""))
+    (own.open() / "a").write_text("of the stale one")
+    Run.objects.filter(pk=run.pk).update(status="queued", worker_id=None)
+    run = drive(run)
+    assert output(run) == {"a": "one two"}
+    assert held(own.open()) == {"a": "of the stale one"}
+    own.close()
+    advance(stale)
+    run.refresh_from_db()
+    assert (kept(run), verify_run(run).is_clean) == ({"a": "one two"}, True)
+    assert left_on_disk() == []
