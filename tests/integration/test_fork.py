@@ -10,11 +10,13 @@ from runs.checkpoints.diff import diff
 from runs.checkpoints.store import rebuild
 from runs.checkpoints.verify import verify_run
 from runs.models import Branch, Checkpoint, Outcome, Reuse, Run, Step
+from runs.selectors.branches import branches_for
 from runs.services.advance import advance
 from runs.services.fork_plan import ForkRequest
 from runs.services.fork_run import fork_run
 from runs.services.preview_fork import preview_fork
 from tests import ledger
+from tests.crash.form import form
 from tests.forking import actor_of, fork, marks, seq_of
 from tests.runs import a_run, a_worker, claim, drive, output, state
 
@@ -271,5 +273,12 @@ def test_what_a_fork_was_given_cannot_be_changed_in_silence(mailing: Run, table:
 
 
 def test_a_thousand_forks_of_one_step(mailing: Run) -> None:
-    children = {fork(mailing, 10, "recorded").pk for _ in range(50)}
-    assert Run.objects.filter(pk__in=children, forked_from=mailing).count() == 50
+    before, n_forks = bytes(mailing.head_hash), form(short=50, long=1000)
+    children = {fork(mailing, 10, "recorded").pk for _ in range(n_forks)}
+    assert Run.objects.filter(pk__in=children, forked_from=mailing).count() == n_forks
+    ledger.allow_success()
+    first = drive(Run.objects.get(pk=min(children)))
+    assert (first.status, ledger.entries()) == ("succeeded", [("mail ada", 1)])
+    mailing.refresh_from_db()
+    assert bytes(mailing.head_hash) == before
+    assert len(branches_for(actor_of(mailing), mailing.pk).forks) <= 100

@@ -295,6 +295,20 @@ def test_a_paused_or_ended_run_may_be_rewound(verb: Any) -> None:
     assert ledger.entries() == [("r:before", 1)]
 
 
+def test_the_end_of_a_rewound_run_is_sealed_anew_when_it_ends_again(mailing: Run) -> None:
+    assert mailing.end_mac is not None
+    run = rewind(mailing, 10)
+    run.refresh_from_db()
+    assert (run.end_mac, run.ended_at, run.error) == (None, None, None)
+    assert verify_run(run).is_clean
+    ledger.allow_success()
+    run = drive(run)
+    assert run.end_mac is not None
+    assert verify_run(run).is_clean
+    Run.objects.filter(pk=run.pk).update(output=b'"forged"', output_codec=0)
+    assert not verify_run(Run.objects.get(pk=run.pk)).is_clean
+
+
 def test_a_run_that_somebody_executes_or_is_about_to_must_be_paused_first() -> None:
     run = a_run("test-effects", {"n": 3, "run": "r"})
     with pytest.raises(IllegalMoveError, match="queued"):
