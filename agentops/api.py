@@ -14,6 +14,7 @@ from agentops.api_auth import SessionAuth, TokenAuth
 from agentops.common.errors import BadRequestError
 from agentops.edge import CleanJsonParser, JsonRenderer
 from approvals.api import router as approval_router
+from approvals.api_policy import router as rule_router
 from memory.api import router as memory_router
 from runs.api import agents_router, router
 from runs.api_audit import router as audit_router
@@ -111,6 +112,7 @@ api.add_router("/audit", audit_router)
 api.add_router("/memory", memory_router)
 api.add_router("/agents", agents_router)
 api.add_router("/approvals", approval_router)
+api.add_router("/policies/approval-rules", rule_router)
 api.add_router("/agents", pause_router)
 api.add_router("/limits", limit_router)
 api.add_router("/team", team_router)
