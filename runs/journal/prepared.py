@@ -36,9 +36,10 @@ def _characters(text: str) -> bytes:
     return text.encode()
 
 
-def _array(items: Sequence[str | UUID]) -> bytes:
-    quoted = [str(item).replace("\\", "\\\\").replace('"', '\\"') for item in items]
-    return _characters("{" + ",".join(f'"{item}"' for item in quoted) + "}")
+def _array(items: Sequence[str | UUID | int | bytes]) -> bytes:
+    texts = ["\\x" + item.hex() if isinstance(item, bytes) else str(item) for item in items]
+    quoted = [text.replace("\\", "\\\\").replace('"', '\\"') for text in texts]
+    return _characters("{" + ",".join(f'"{text}"' for text in quoted) + "}")
 
 
 # Text goes without a type, so that the server takes that of the column, as with psycopg. Numbers are always bigint:
@@ -51,7 +52,7 @@ _KINDS: dict[type, _Kind] = {
     bool: _Kind(16, _TEXT, lambda truth: b"t" if truth else b"f"),
     bytes: _Kind(17, _BINARY, lambda data: data),
     UUID: _Kind(2950, _BINARY, lambda uuid: uuid.bytes),
-    list: _Kind(0, _TEXT, _array),  # of text or ids
+    list: _Kind(0, _TEXT, _array),  # of text, ids, numbers or bytes
 }
 
 
