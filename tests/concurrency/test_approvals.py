@@ -68,7 +68,7 @@ def test_fifty_who_approve_edit_reject_close_and_kill_come_to_one_outcome(world:
             else:
                 seen = Request.objects.get(pk=request.pk)
                 more = {"args": {"entry": f"pay {n % 2}"}} if verb == "edit" else {"message": "no"}
-                choice = Choice(verb, version=seen.version, args_digest=seen.args_digest, **more)  # type: ignore[arg-type]
+                choice = Choice(verb, version=seen.version, args_digest=seen.args_digest, **more)
                 decide(actor=people[n % 8], request_id=request.pk, choice=choice)  # type: ignore[arg-type]
         except AgentOpsError as error:
             return error.code
