@@ -5,7 +5,7 @@ from uuid import UUID
 from django.http import HttpRequest
 from ninja import Query, Router, Status
 
-from agentops.accounts.roles import Actor
+from agentops.accounts.middleware import caller_of
 from approvals import schemas
 from approvals.presenters.request_wire import comment_out, request_out, row_out
 from approvals.selectors.requests import Filters, inbox_for, request_for
@@ -19,11 +19,6 @@ from runs.services.checks import misfit
 router = Router(tags=["approvals"])
 
 
-def _actor(request: HttpRequest) -> Actor:
-    actor: Actor = request.auth  # type: ignore[attr-defined]  # set by the API's authentication
-    return actor
-
-
 @router.get(
     "", response=schemas.ApprovalPageOut, operation_id="list_approvals", summary="List approval requests"
 )
@@ -31,7 +26,7 @@ def approvals(request: HttpRequest, filters: Query[schemas.ApprovalListIn]) -> s
     """List what runs ask people: open requests due first, closed ones newest first."""
     given = filters.model_dump()
     cursor, limit = given.pop("cursor"), given.pop("limit")
-    page = inbox_for(_actor(request), Filters(**given), cursor=cursor, limit=limit)
+    page = inbox_for(caller_of(request), Filters(**given), cursor=cursor, limit=limit)
     return schemas.ApprovalPageOut(items=[row_out(one) for one in page.items], next_cursor=page.next_cursor)
 
 
@@ -43,7 +38,7 @@ def approvals(request: HttpRequest, filters: Query[schemas.ApprovalListIn]) -> s
 )
 def approval(request: HttpRequest, request_id: UUID) -> schemas.ApprovalOut:
     """Get a request with its arguments, evidence, stages, decisions and comments. Looking at it decides nothing."""
-    return request_out(request_for(_actor(request), request_id), _actor(request))
+    return request_out(request_for(caller_of(request), request_id), caller_of(request))
 
 
 @router.post(
@@ -57,7 +52,9 @@ def decide_one(request: HttpRequest, request_id: UUID, payload: schemas.DecideIn
     if payload.type == "reject" and not payload.message.strip():
         raise misfit("/message", "say why: the agent and the history are told")
     choice = Choice(**payload.model_dump(), channel="api")
-    return request_out(decide(actor=_actor(request), request_id=request_id, choice=choice), _actor(request))
+    return request_out(
+        decide(actor=caller_of(request), request_id=request_id, choice=choice), caller_of(request)
+    )
 
 
 @router.post(
@@ -69,7 +66,7 @@ def decide_one(request: HttpRequest, request_id: UUID, payload: schemas.DecideIn
 def decide_several(request: HttpRequest, payload: schemas.BulkDecideIn) -> schemas.BulkDecidedOut:
     """Decide about requests of one sort (`signature`), at most 100; what destroys is approved one by one."""
     picked = [Picked(**one.model_dump()) for one in payload.items]
-    done = decide_many(actor=_actor(request), picked=picked, verdict=payload.type, message=payload.message)
+    done = decide_many(actor=caller_of(request), picked=picked, verdict=payload.type, message=payload.message)
     return schemas.BulkDecidedOut(
         items=[schemas.BulkResultOut(id=one.pk, status=one.status, problem=problem) for one, problem in done]  # type: ignore[arg-type]  # as constrained
     )
@@ -83,8 +80,8 @@ def decide_several(request: HttpRequest, payload: schemas.BulkDecideIn) -> schem
 )
 def claim(request: HttpRequest, request_id: UUID, payload: schemas.ClaimIn) -> schemas.ApprovalOut:
     """Show others that you are at it, for as long as its queue says; claim again to go on holding it."""
-    found = claim_request(actor=_actor(request), request_id=request_id, takes_over=payload.take_over)
-    return request_out(found, _actor(request))
+    found = claim_request(actor=caller_of(request), request_id=request_id, takes_over=payload.take_over)
+    return request_out(found, caller_of(request))
 
 
 @router.post(
@@ -95,7 +92,7 @@ def claim(request: HttpRequest, request_id: UUID, payload: schemas.ClaimIn) -> s
 )
 def release(request: HttpRequest, request_id: UUID) -> schemas.ApprovalOut:
     """Let go of a request that you have claimed."""
-    return request_out(release_request(actor=_actor(request), request_id=request_id), _actor(request))
+    return request_out(release_request(actor=caller_of(request), request_id=request_id), caller_of(request))
 
 
 @router.post(
@@ -107,9 +104,9 @@ def release(request: HttpRequest, request_id: UUID) -> schemas.ApprovalOut:
 def delegate(request: HttpRequest, request_id: UUID, payload: schemas.DelegateIn) -> schemas.ApprovalOut:
     """Give your vote in this one request to somebody else who may review."""
     found = delegate_request(
-        actor=_actor(request), request_id=request_id, to=payload.to, message=payload.message
+        actor=caller_of(request), request_id=request_id, to=payload.to, message=payload.message
     )
-    return request_out(found, _actor(request))
+    return request_out(found, caller_of(request))
 
 
 @router.post(
@@ -120,5 +117,5 @@ def delegate(request: HttpRequest, request_id: UUID, payload: schemas.DelegateIn
 )
 def comment(request: HttpRequest, request_id: UUID, payload: schemas.CommentIn) -> Status[schemas.CommentOut]:
     """Say something to the team about a request."""
-    made = comment_request(actor=_actor(request), request_id=request_id, text=payload.text)
+    made = comment_request(actor=caller_of(request), request_id=request_id, text=payload.text)
     return Status(201, comment_out(made))

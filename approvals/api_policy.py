@@ -6,7 +6,7 @@ from uuid import UUID
 from django.http import HttpRequest
 from ninja import Router, Status
 
-from agentops.accounts.roles import Actor
+from agentops.accounts.middleware import caller_of
 from agentops.common.canonical import clean_json
 from approvals import schemas_policy as schemas
 from approvals.engine.facts import Facts
@@ -19,11 +19,6 @@ from runs.programs import programs
 router = Router(tags=["approvals"])
 
 
-def _actor(request: HttpRequest) -> Actor:
-    actor: Actor = request.auth  # type: ignore[attr-defined]  # set by the API's authentication
-    return actor
-
-
 def _out(rule: Rule) -> schemas.RuleOut:
     return schemas.RuleOut.model_validate(rule, from_attributes=True)
 
@@ -31,7 +26,7 @@ def _out(rule: Rule) -> schemas.RuleOut:
 @router.get("", response=schemas.RulesOut, operation_id="list_approval_rules", summary="List approval rules")
 def rules(request: HttpRequest) -> schemas.RulesOut:
     """List the rules of the team; their order means nothing."""
-    actor = _actor(request)
+    actor = caller_of(request)
     items = [_out(rule) for rule in rules_for(actor)]
     mode = policy_for(actor).mode
     return schemas.RulesOut(mode=mode, agent_modes=modes_for(actor), items=items)  # type: ignore[arg-type]  # as constrained
@@ -42,7 +37,7 @@ def rules(request: HttpRequest) -> schemas.RulesOut:
 )
 def create(request: HttpRequest, payload: schemas.RuleIn) -> Status[schemas.RuleOut]:
     """Write a rule; it counts for every write from now on. 422 when its stages can never be met."""
-    return Status(201, _out(save_rule(actor=_actor(request), spec=RuleSpec(**payload.model_dump()))))
+    return Status(201, _out(save_rule(actor=caller_of(request), spec=RuleSpec(**payload.model_dump()))))
 
 
 @router.post(
@@ -53,7 +48,7 @@ def create(request: HttpRequest, payload: schemas.RuleIn) -> Status[schemas.Rule
 )
 def preview(request: HttpRequest, payload: schemas.TriedIn) -> schemas.TriedOut:
     """Tell what would become of a call; nothing is called."""
-    actor = _actor(request)
+    actor = caller_of(request)
     policy_for(actor)
     programs()
     spec, args = spec_of(payload.tool), clean_json(payload.args)
@@ -76,7 +71,7 @@ def preview(request: HttpRequest, payload: schemas.TriedIn) -> schemas.TriedOut:
 )
 def one(request: HttpRequest, rule_id: UUID) -> schemas.RuleOut:
     """Get a rule."""
-    return _out(rule_for(_actor(request), rule_id))
+    return _out(rule_for(caller_of(request), rule_id))
 
 
 @router.patch(
@@ -88,10 +83,10 @@ def one(request: HttpRequest, rule_id: UUID) -> schemas.RuleOut:
 def update(request: HttpRequest, rule_id: UUID, payload: schemas.RulePatchIn) -> schemas.RuleOut:
     """Change what the body names; 409 when the rule is not at `version` any more. What was decided under it stands."""
     given = payload.model_dump(exclude={"version"}, exclude_none=True)
-    rule = rule_for(_actor(request), rule_id)
+    rule = rule_for(caller_of(request), rule_id)
     before = RuleSpec(rule.name, rule.verdict, rule.when, rule.stages, rule.is_on, rule.position)
     spec = RuleSpec(**{**asdict(before), **given})
-    return _out(save_rule(actor=_actor(request), spec=spec, rule_id=rule_id, version=payload.version))
+    return _out(save_rule(actor=caller_of(request), spec=spec, rule_id=rule_id, version=payload.version))
 
 
 @router.delete(
@@ -102,5 +97,5 @@ def update(request: HttpRequest, rule_id: UUID, payload: schemas.RulePatchIn) ->
 )
 def remove(request: HttpRequest, rule_id: UUID) -> Status[None]:
     """Remove a rule; what was decided under it stands."""
-    delete_rule(actor=_actor(request), rule_id=rule_id)
+    delete_rule(actor=caller_of(request), rule_id=rule_id)
     return Status(204, None)

@@ -6,7 +6,7 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router, Status
 
-from agentops.accounts.roles import Actor
+from agentops.accounts.middleware import caller_of
 from memory import schemas
 from memory.presenters import wire
 from memory.selectors.items import item_for, items_for, revision_at, revisions_of
@@ -23,17 +23,12 @@ from runs.schemas import PageIn
 router = Router(tags=["memory"])
 
 
-def _actor(request: HttpRequest) -> Actor:
-    actor: Actor = request.auth  # type: ignore[attr-defined]  # set by the API's authentication
-    return actor
-
-
 @router.get(
     "", response=schemas.SpacesOut, operation_id="list_memory_spaces", summary="List spaces of memory"
 )
 def index(request: HttpRequest) -> schemas.SpacesOut:
     """List the team's spaces by name."""
-    return schemas.SpacesOut(items=[wire.space_out(space) for space in spaces_for(_actor(request))])
+    return schemas.SpacesOut(items=[wire.space_out(space) for space in spaces_for(caller_of(request))])
 
 
 @router.post(
@@ -42,7 +37,7 @@ def index(request: HttpRequest) -> schemas.SpacesOut:
 def create(request: HttpRequest, payload: schemas.SpaceIn) -> Status[schemas.SpaceOut]:
     """Make a space, for admins."""
     return Status(
-        201, wire.space_out(create_space(actor=_actor(request), **payload.model_dump(exclude_unset=True)))
+        201, wire.space_out(create_space(actor=caller_of(request), **payload.model_dump(exclude_unset=True)))
     )
 
 
@@ -50,7 +45,7 @@ def create(request: HttpRequest, payload: schemas.SpaceIn) -> Status[schemas.Spa
 def find(request: HttpRequest, payload: schemas.SearchIn) -> schemas.SearchOut:
     """Search by words or a question; with `explain`, each item says what its score is made of."""
     asked = payload.model_dump(exclude={"explain"})
-    found = search(_actor(request), **asked)
+    found = search(caller_of(request), **asked)
     return schemas.SearchOut(
         items=[wire.hit_out(hit, with_why=payload.explain) for hit in found.hits], legs=list(found.legs)
     )
@@ -64,7 +59,7 @@ def find(request: HttpRequest, payload: schemas.SearchIn) -> schemas.SearchOut:
 )
 def undo(request: HttpRequest, run_id: UUID, payload: schemas.UndoIn) -> schemas.UndoneOut:
     """Take back everything that the run wrote, but what somebody has changed since."""
-    return wire.undone_out(undo_run(actor=_actor(request), run_id=run_id, reason=payload.reason))
+    return wire.undone_out(undo_run(actor=caller_of(request), run_id=run_id, reason=payload.reason))
 
 
 @router.get(
@@ -75,7 +70,7 @@ def undo(request: HttpRequest, run_id: UUID, payload: schemas.UndoIn) -> schemas
 )
 def items(request: HttpRequest, space: str, filters: Query[PageIn]) -> schemas.ItemPageOut:
     """List what the space holds, the last changed first, also what is forgotten."""
-    actor = _actor(request)
+    actor = caller_of(request)
     page = items_for(actor, space_for(actor, space), cursor=filters.cursor, limit=filters.limit)
     return schemas.ItemPageOut(
         items=[wire.item_out(item) for item in page.items], next_cursor=page.next_cursor
@@ -89,7 +84,7 @@ def change(request: HttpRequest, space: str, payload: schemas.SpacePatchIn) -> s
     """Change the settings that the body names, for admins."""
     changes = payload.model_dump(exclude_unset=True, exclude={"version"})
     return wire.space_out(
-        update_space(actor=_actor(request), slug=space, changes=changes, version=payload.version)
+        update_space(actor=caller_of(request), slug=space, changes=changes, version=payload.version)
     )
 
 
@@ -99,7 +94,7 @@ def change(request: HttpRequest, space: str, payload: schemas.SpacePatchIn) -> s
 )  # fmt: skip
 def history(request: HttpRequest, space: str, key: str) -> schemas.HistoryOut:
     """Get every revision, the newest first."""
-    actor = _actor(request)
+    actor = caller_of(request)
     found = revisions_of(actor, item_for(actor, space, key))
     return schemas.HistoryOut(items=[wire.revision_out(revision) for revision in found])
 
@@ -112,7 +107,7 @@ def history(request: HttpRequest, space: str, key: str) -> schemas.HistoryOut:
 )
 def restore(request: HttpRequest, space: str, key: str, payload: schemas.RestoreIn) -> schemas.ItemOut:
     """Let an item say again what it said at a version, as a new revision."""
-    return wire.item_out(restore_item(actor=_actor(request), space=space, key=key, **payload.model_dump()))
+    return wire.item_out(restore_item(actor=caller_of(request), space=space, key=key, **payload.model_dump()))
 
 
 @router.get(
@@ -122,7 +117,7 @@ def get(
     request: HttpRequest, response: HttpResponse, space: str, key: str, as_of: datetime | None = None
 ) -> schemas.ItemOut:
     """Get what is remembered under the key; with `as_of`, what it was at that instant."""
-    actor = _actor(request)
+    actor = caller_of(request)
     item = item_for(actor, space, key)
     response["ETag"] = f'"{item.version}"'
     shown = wire.item_out(item)
@@ -144,7 +139,7 @@ def put(
     request: HttpRequest, response: HttpResponse, space: str, key: str, payload: schemas.ItemIn, if_match: IfMatch = None
 ) -> schemas.ItemOut:  # fmt: skip
     """Write a new revision; with `if_version` or If-Match only when nobody else has written meanwhile."""
-    actor = _actor(request)
+    actor = caller_of(request)
     given = payload.model_dump(exclude={"if_version"})
     with current_state(if_match, lambda: wire.item_out(item_for(actor, space, key))):
         version = seen_version(if_match, payload.if_version)
@@ -161,7 +156,7 @@ def put(
 )
 def forget(request: HttpRequest, space: str, key: str, if_match: IfMatch = None) -> Status[None]:
     """Forget it: no search finds it; its history stays, and it can be restored."""
-    actor = _actor(request)
+    actor = caller_of(request)
     with current_state(if_match, lambda: wire.item_out(item_for(actor, space, key))):
         forget_item(actor=actor, space=space, key=key, if_version=seen_version(if_match, None))
     return Status(204, None)

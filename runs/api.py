@@ -7,7 +7,7 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse
 from ninja import Header, Query, Router, Status
 
-from agentops.accounts.roles import Actor
+from agentops.accounts.middleware import caller_of
 from agentops.common.errors import BadRequestError
 from runs import schemas
 from runs.checkpoints.blobs import load
@@ -41,11 +41,6 @@ router = Router(tags=["runs"])
 agents_router = Router(tags=["agents"])
 
 
-def _actor(request: HttpRequest) -> Actor:
-    actor: Actor = request.auth  # type: ignore[attr-defined]  # set by the API's authentication
-    return actor
-
-
 def _n_replaced(request: HttpRequest) -> int:
     """Return how many characters of the body the API's parser had to replace."""
     count: int = getattr(request, "n_replaced", 0)
@@ -67,7 +62,7 @@ def start(
     """Start a run: 202 with its Location, or 200 with the run that the idempotency key started before."""
     given = payload.model_dump(exclude={"budget", "parent", "idempotency_key"})
     key = _one_key(idempotency_key, payload.idempotency_key)
-    run, is_new = start_run(actor=_actor(request), idempotency_key=key, **given)
+    run, is_new = start_run(actor=caller_of(request), idempotency_key=key, **given)
     response["Location"] = wire.run_url(run)
     return Status(202 if is_new else 200, wire.started(run, _n_replaced(request)))
 
@@ -76,7 +71,7 @@ def start(
 def index(request: HttpRequest, filters: Query[schemas.RunListIn]) -> schemas.RunPageOut:
     """List runs, newest first."""
     page = run_list_for(
-        _actor(request),
+        caller_of(request),
         statuses=filters.status,
         agent=filters.agent,
         text=filters.q,
@@ -89,7 +84,7 @@ def index(request: HttpRequest, filters: Query[schemas.RunListIn]) -> schemas.Ru
 @router.get("/{uuid:run_id}", response=schemas.RunOut, operation_id="get_run", summary="Get a run")
 def get(request: HttpRequest, run_id: UUID) -> schemas.RunOut:
     """Get one run."""
-    actor = _actor(request)
+    actor = caller_of(request)
     run = run_for(actor, run_id)
     note_holdups(actor, [run], with_ahead=True)
     return wire.run_detail(run)
@@ -100,7 +95,7 @@ def get(request: HttpRequest, run_id: UUID) -> schemas.RunOut:
 )
 def output(request: HttpRequest, run_id: UUID) -> Any:
     """Get the output alone, however long it is; null while there is none."""
-    run = run_for(_actor(request), run_id)
+    run = run_for(caller_of(request), run_id)
     return load(run.output_codec, run.output) if run.output is not None else None
 
 
@@ -116,7 +111,7 @@ def steps(request: HttpRequest, run_id: UUID, filters: Query[schemas.StepListIn]
     The node that runs now has no row before it has ended: it shows in `node` of the run.
     """
     after = after_of(filters.cursor) if filters.cursor else filters.after
-    page = steps_for(_actor(request), run_id, after=after, limit=filters.limit, depth=filters.depth)
+    page = steps_for(caller_of(request), run_id, after=after, limit=filters.limit, depth=filters.depth)
     return schemas.StepPageOut(
         items=[wire.step_row(step) for step in page.items], next_cursor=page.next_cursor
     )
@@ -127,7 +122,7 @@ def steps(request: HttpRequest, run_id: UUID, filters: Query[schemas.StepListIn]
 )
 def step(request: HttpRequest, run_id: UUID, seq: int) -> schemas.StepOut:
     """Get one step with input, output, attempts and logs."""
-    return wire.step_detail(step_for(_actor(request), run_id, seq))
+    return wire.step_detail(step_for(caller_of(request), run_id, seq))
 
 
 @router.get(
@@ -140,7 +135,7 @@ def checkpoints(
     request: HttpRequest, run_id: UUID, filters: Query[schemas.PageIn]
 ) -> schemas.CheckpointPageOut:
     """List the checkpoints of a run. The input is the state at seq 0, which is not listed."""
-    page = checkpoints_for(_actor(request), run_id, cursor=filters.cursor, limit=filters.limit)
+    page = checkpoints_for(caller_of(request), run_id, cursor=filters.cursor, limit=filters.limit)
     items = [wire.checkpoint_row(row) for row in page.items]
     return schemas.CheckpointPageOut(items=items, next_cursor=page.next_cursor)
 
@@ -153,7 +148,7 @@ def checkpoints(
 )
 def checkpoint(request: HttpRequest, run_id: UUID, seq: int) -> schemas.StateOut:
     """Get the state at a checkpoint, checked against the chain; seq 0 is the input."""
-    return wire.state(checkpoint_at_for(_actor(request), run_id, seq))
+    return wire.state(checkpoint_at_for(caller_of(request), run_id, seq))
 
 
 @router.get(
@@ -164,7 +159,7 @@ def checkpoint(request: HttpRequest, run_id: UUID, seq: int) -> schemas.StateOut
 )
 def diff(request: HttpRequest, run_id: UUID, filters: Query[schemas.DiffIn]) -> schemas.DiffOut:
     """Get what changed between two checkpoints, of this run or of two."""
-    actor, (other, seq) = _actor(request), place_of(filters.b)
+    actor, (other, seq) = caller_of(request), place_of(filters.b)
     return wire.difference(
         checkpoint_at_for(actor, run_id, filters.a), checkpoint_at_for(actor, other or run_id, seq)
     )
@@ -180,8 +175,8 @@ def resolve(
     request: HttpRequest, run_id: UUID, seq: int, payload: schemas.ResolveIn
 ) -> Status[schemas.RunOut]:
     """Answer what nobody knows: whether a write happened whose outcome was lost."""
-    resolve_step(actor=_actor(request), run_id=run_id, seq=seq, **payload.model_dump())
-    return Status(202, wire.run_detail(run_for(_actor(request), run_id)))
+    resolve_step(actor=caller_of(request), run_id=run_id, seq=seq, **payload.model_dump())
+    return Status(202, wire.run_detail(run_for(caller_of(request), run_id)))
 
 
 @router.get(
@@ -192,7 +187,7 @@ def resolve(
 )
 def verify(request: HttpRequest, run_id: UUID) -> schemas.VerdictOut:
     """Check every stored row of a run against its chain, now. Changes nothing, also when rows fail."""
-    return wire.verdict(verdict_for(_actor(request), run_id))
+    return wire.verdict(verdict_for(caller_of(request), run_id))
 
 
 @router.post(
@@ -203,8 +198,8 @@ def verify(request: HttpRequest, run_id: UUID) -> schemas.VerdictOut:
 )
 def migrate(request: HttpRequest, run_id: UUID, payload: schemas.MigrateIn) -> Status[schemas.RunOut]:
     """Let a paused run go on at its node in the code of another version, the newest published one by default."""
-    migrate_run(actor=_actor(request), run_id=run_id, **payload.model_dump())
-    return Status(202, wire.run_detail(run_for(_actor(request), run_id)))
+    migrate_run(actor=caller_of(request), run_id=run_id, **payload.model_dump())
+    return Status(202, wire.run_detail(run_for(caller_of(request), run_id)))
 
 
 def _verb(service: Callable[..., Run]) -> Callable[..., Status[schemas.RunOut]]:
@@ -212,7 +207,7 @@ def _verb(service: Callable[..., Run]) -> Callable[..., Status[schemas.RunOut]]:
 
     def call(request: HttpRequest, run_id: UUID, payload: schemas.ReasonIn) -> Status[schemas.RunOut]:
         return Status(
-            202, wire.run_detail(service(actor=_actor(request), run_id=run_id, reason=payload.reason))
+            202, wire.run_detail(service(actor=caller_of(request), run_id=run_id, reason=payload.reason))
         )
 
     return call
@@ -232,7 +227,7 @@ for verb, service, summary in (
 @agents_router.get("", response=schemas.AgentPageOut, operation_id="list_agents", summary="List agents")
 def agents(request: HttpRequest, filters: Query[schemas.PageIn]) -> schemas.AgentPageOut:
     """List the team's agents."""
-    page = agents_for(_actor(request), cursor=filters.cursor, limit=filters.limit)
+    page = agents_for(caller_of(request), cursor=filters.cursor, limit=filters.limit)
     items = [wire.agent_row(agent) for agent in page.items]
     return schemas.AgentPageOut(items=items, next_cursor=page.next_cursor)
 
@@ -240,7 +235,7 @@ def agents(request: HttpRequest, filters: Query[schemas.PageIn]) -> schemas.Agen
 @agents_router.get("/{slug}", response=schemas.AgentOut, operation_id="get_agent", summary="Get an agent")
 def agent(request: HttpRequest, slug: str) -> schemas.AgentOut:
     """Get one agent with the schema of its input and all its versions."""
-    actor = _actor(request)
+    actor = caller_of(request)
     return wire.agent_detail(agent_for(actor, slug), versions_for(actor, slug))
 
 

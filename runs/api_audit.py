@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from ninja import Query, Router
 from pydantic import BaseModel, Field
 
-from agentops.accounts.roles import Actor
+from agentops.accounts.middleware import caller_of
 from runs.presenters.audit import entry_members
 from runs.schemas import PageIn
 from runs.selectors.audit import audit_verdict_for, entries_for
@@ -50,15 +50,10 @@ class AuditVerdictOut(BaseModel):
     failures: list[str]
 
 
-def _actor(request: HttpRequest) -> Actor:
-    actor: Actor = request.auth  # type: ignore[attr-defined]  # set by the API's authentication
-    return actor
-
-
 @router.get("", response=EntryPageOut, operation_id="list_audit", summary="List what was done")
 def index(request: HttpRequest, filters: Query[AuditFilters]) -> EntryPageOut:
     """List what people did in the team, newest first."""
-    page = entries_for(_actor(request), query=filters.q, cursor=filters.cursor, limit=filters.limit)
+    page = entries_for(caller_of(request), query=filters.q, cursor=filters.cursor, limit=filters.limit)
     return EntryPageOut(
         items=[EntryOut.model_validate(entry_members(entry)) for entry in page.items],
         next_cursor=page.next_cursor,
@@ -68,7 +63,7 @@ def index(request: HttpRequest, filters: Query[AuditFilters]) -> EntryPageOut:
 @router.get("/verify", response=AuditVerdictOut, operation_id="verify_audit", summary="Check the audit")
 def verify(request: HttpRequest) -> AuditVerdictOut:
     """Check every entry of the team against the chain now. Changes nothing."""
-    found = audit_verdict_for(_actor(request))
+    found = audit_verdict_for(caller_of(request))
     return AuditVerdictOut(
         clean=found.is_clean, entries=found.n_entries, unsealed=found.n_unsealed, failures=found.failures
     )

@@ -5,7 +5,7 @@ from uuid import UUID
 from django.http import HttpRequest
 from ninja import Query, Router, Status
 
-from agentops.accounts.roles import Actor
+from agentops.accounts.middleware import caller_of
 from runs import schemas_batches as schemas
 from runs.presenters import batch_wire as wire
 from runs.schemas import PageIn
@@ -17,11 +17,6 @@ router = Router(tags=["batches"])
 run_router = Router(tags=["batches"])
 
 
-def _actor(request: HttpRequest) -> Actor:
-    actor: Actor = request.auth  # type: ignore[attr-defined]  # set by the API's authentication
-    return actor
-
-
 @run_router.post(
     "/batch",
     response={202: schemas.StartedBatchOut},
@@ -30,7 +25,7 @@ def _actor(request: HttpRequest) -> Actor:
 )
 def start(request: HttpRequest, payload: schemas.StartBatchIn) -> Status[schemas.StartedBatchOut]:
     """Start a run for each of the inputs, each once however often it is sent; more may follow under the same id."""
-    started = start_batch(actor=_actor(request), **payload.model_dump())
+    started = start_batch(actor=caller_of(request), **payload.model_dump())
     n_replaced: int = getattr(request, "n_replaced", 0)
     return Status(202, wire.started_batch(payload.batch_id, payload.first_index, started, n_replaced))
 
@@ -43,7 +38,7 @@ def start(request: HttpRequest, payload: schemas.StartBatchIn) -> Status[schemas
 )
 def children(request: HttpRequest, run_id: UUID, filters: Query[schemas.ChildListIn]) -> schemas.ChildPageOut:
     """List the runs that a run started, in that order, with how far they are together."""
-    actor = _actor(request)
+    actor = caller_of(request)
     page = children_for(
         actor, run_id, statuses=filters.status, seq=filters.seq, cursor=filters.cursor, limit=filters.limit
     )
@@ -53,7 +48,7 @@ def children(request: HttpRequest, run_id: UUID, filters: Query[schemas.ChildLis
 @router.get("", response=schemas.BatchPageOut, operation_id="list_batches", summary="List batches")
 def index(request: HttpRequest, filters: Query[PageIn]) -> schemas.BatchPageOut:
     """List the batches of the team, the one that was begun last first."""
-    page = batches_for(_actor(request), cursor=filters.cursor, limit=filters.limit)
+    page = batches_for(caller_of(request), cursor=filters.cursor, limit=filters.limit)
     return schemas.BatchPageOut(
         items=[wire.batch_row(row) for row in page.items], next_cursor=page.next_cursor
     )
@@ -62,4 +57,4 @@ def index(request: HttpRequest, filters: Query[PageIn]) -> schemas.BatchPageOut:
 @router.get("/{path:batch_id}", response=schemas.BatchOut, operation_id="get_batch", summary="Get a batch")
 def get(request: HttpRequest, batch_id: str) -> schemas.BatchOut:
     """Get how far a batch is, what it has cost, and what failed."""
-    return wire.batch_out(batch_for(_actor(request), batch_id))
+    return wire.batch_out(batch_for(caller_of(request), batch_id))

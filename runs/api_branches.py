@@ -6,7 +6,7 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse
 from ninja import Header, Router, Status
 
-from agentops.accounts.roles import Actor
+from agentops.accounts.middleware import caller_of
 from runs import schemas_branches as schemas
 from runs.presenters import branch_wire, wire
 from runs.schemas import RunOut, StartedOut
@@ -19,11 +19,6 @@ from runs.services.preview_rewind import preview_rewind
 from runs.services.rewind_run import rewind_run
 
 router = Router(tags=["branches"])
-
-
-def _actor(request: HttpRequest) -> Actor:
-    actor: Actor = request.auth  # type: ignore[attr-defined]  # set by the API's authentication
-    return actor
 
 
 @router.post(
@@ -41,7 +36,7 @@ def fork(
 ) -> Status[StartedOut]:
     """Start a new run from one of this run's steps: 202 with its Location; this run stays as it is."""
     run, is_new = fork_run(
-        actor=_actor(request), run_id=run_id, request=_request(payload), idempotency_key=idempotency_key
+        actor=caller_of(request), run_id=run_id, request=_request(payload), idempotency_key=idempotency_key
     )
     response["Location"] = wire.run_url(run)
     return Status(202 if is_new else 200, wire.started(run, getattr(request, "n_replaced", 0)))
@@ -55,7 +50,7 @@ def fork(
 )
 def preview(request: HttpRequest, run_id: UUID, payload: schemas.ForkIn) -> schemas.PreviewOut:
     """Tell where a fork would begin, what would change in the state, and which writes would happen again."""
-    return branch_wire.fork_preview(preview_fork(_actor(request), run_id, _request(payload)))
+    return branch_wire.fork_preview(preview_fork(caller_of(request), run_id, _request(payload)))
 
 
 @router.post(
@@ -66,8 +61,8 @@ def preview(request: HttpRequest, run_id: UUID, payload: schemas.ForkIn) -> sche
 )
 def rewind(request: HttpRequest, run_id: UUID, payload: schemas.RewindIn) -> Status[RunOut]:
     """Let the run go on from an earlier step, as a new branch that repeats no write; the old branch stays."""
-    rewind_run(actor=_actor(request), run_id=run_id, seq=payload.seq, reason=payload.reason)
-    return Status(202, wire.run_detail(run_for(_actor(request), run_id)))
+    rewind_run(actor=caller_of(request), run_id=run_id, seq=payload.seq, reason=payload.reason)
+    return Status(202, wire.run_detail(run_for(caller_of(request), run_id)))
 
 
 @router.post(
@@ -80,7 +75,7 @@ def rewind_preview(
     request: HttpRequest, run_id: UUID, payload: schemas.RewindPreviewIn
 ) -> schemas.RewindPreviewOut:
     """Tell where the run would go on, and what becomes of the writes that were made since."""
-    return branch_wire.rewind_preview(preview_rewind(_actor(request), run_id, payload.seq))
+    return branch_wire.rewind_preview(preview_rewind(caller_of(request), run_id, payload.seq))
 
 
 @router.get(
@@ -91,7 +86,7 @@ def rewind_preview(
 )
 def branches(request: HttpRequest, run_id: UUID) -> schemas.BranchesOut:
     """List the branches of a run, the first to the last, and the newest runs that were forked from it."""
-    return branch_wire.branches(branches_for(_actor(request), run_id))
+    return branch_wire.branches(branches_for(caller_of(request), run_id))
 
 
 def _request(payload: schemas.ForkIn) -> ForkRequest:

@@ -6,7 +6,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from ninja import Query, Router, Status
 
-from agentops.accounts.roles import Actor
+from agentops.accounts.middleware import caller_of
 from agentops.common.errors import BadRequestError
 from runs import schemas_bulk as schemas
 from runs.models import BulkJob
@@ -18,16 +18,11 @@ from runs.services.stop_bulk import stop_bulk
 router = Router(tags=["bulk"])
 
 
-def _actor(request: HttpRequest) -> Actor:
-    actor: Actor = request.auth  # type: ignore[attr-defined]  # set by the API's authentication
-    return actor
-
-
 @router.post("", response={202: schemas.BulkJobOut}, operation_id="start_bulk", summary="Begin a bulk job")
 def start(request: HttpRequest, payload: schemas.BulkIn) -> Status[schemas.BulkJobOut]:
     """Begin a job that applies a verb to many runs, one by one; 202 at once, and the job tells how far it is."""
     job = start_bulk(
-        actor=_actor(request),
+        actor=caller_of(request),
         verb=payload.verb,
         reason=payload.reason,
         query=_query(payload),
@@ -41,21 +36,21 @@ def start(request: HttpRequest, payload: schemas.BulkIn) -> Status[schemas.BulkJ
 )
 def preview(request: HttpRequest, payload: schemas.BulkIn) -> schemas.BulkPreviewOut:
     """Count the runs that the verb would change. Changes nothing."""
-    found = preview_for(_actor(request), payload.verb, query=_query(payload), run_ids=payload.run_ids)
+    found = preview_for(caller_of(request), payload.verb, query=_query(payload), run_ids=payload.run_ids)
     return schemas.BulkPreviewOut(fit=found.n_fit, unfit=found.n_unfit, is_all=found.is_all)
 
 
 @router.get("", response=schemas.BulkJobPageOut, operation_id="list_bulk", summary="List bulk jobs")
 def index(request: HttpRequest, filters: Query[PageIn]) -> schemas.BulkJobPageOut:
     """List the team's bulk jobs, newest first."""
-    page = jobs_for(_actor(request), cursor=filters.cursor, limit=filters.limit)
+    page = jobs_for(caller_of(request), cursor=filters.cursor, limit=filters.limit)
     return schemas.BulkJobPageOut(items=[_job(job) for job in page.items], next_cursor=page.next_cursor)
 
 
 @router.get("/{uuid:job_id}", response=schemas.BulkJobOut, operation_id="get_bulk", summary="Get a bulk job")
 def get(request: HttpRequest, job_id: UUID) -> schemas.BulkJobOut:
     """Get one bulk job and how far it is."""
-    return _job(job_for(_actor(request), job_id))
+    return _job(job_for(caller_of(request), job_id))
 
 
 @router.get(
@@ -69,7 +64,7 @@ def results(
 ) -> schemas.BulkResultPageOut:
     """List what came of each run, newest run first."""
     page = results_for(
-        _actor(request), job_id, is_refused=filters.refused, cursor=filters.cursor, limit=filters.limit
+        caller_of(request), job_id, is_refused=filters.refused, cursor=filters.cursor, limit=filters.limit
     )
     items = [schemas.BulkResultOut(run=row.run_id, problem=row.problem, at=row.at) for row in page.items]
     return schemas.BulkResultPageOut(items=items, next_cursor=page.next_cursor)
@@ -83,7 +78,7 @@ def results(
 )
 def stop(request: HttpRequest, job_id: UUID) -> Status[schemas.BulkJobOut]:
     """Stop a bulk job before its next run; what is done stays done."""
-    return Status(202, _job(stop_bulk(actor=_actor(request), job_id=job_id)))
+    return Status(202, _job(stop_bulk(actor=caller_of(request), job_id=job_id)))
 
 
 def _query(payload: schemas.BulkIn) -> str:

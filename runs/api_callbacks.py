@@ -5,7 +5,7 @@ from uuid import UUID
 from django.http import HttpRequest
 from ninja import Query, Router, Status
 
-from agentops.accounts.roles import Actor
+from agentops.accounts.middleware import caller_of
 from runs import schemas_callbacks as schemas
 from runs.presenters import callbacks as wire
 from runs.schemas import PageIn
@@ -17,11 +17,6 @@ router = Router(tags=["callbacks"])
 secret_router = Router(tags=["callbacks"])
 
 
-def _actor(request: HttpRequest) -> Actor:
-    actor: Actor = request.auth  # type: ignore[attr-defined]  # set by the API's authentication
-    return actor
-
-
 @router.get(
     "/{uuid:run_id}/callbacks",
     response=schemas.CallbackPageOut,
@@ -30,7 +25,7 @@ def _actor(request: HttpRequest) -> Actor:
 )
 def callbacks(request: HttpRequest, run_id: UUID, filters: Query[PageIn]) -> schemas.CallbackPageOut:
     """List the callbacks of a run, the newest end first, with the log of their attempts."""
-    page = callbacks_for(_actor(request), run_id, cursor=filters.cursor, limit=filters.limit)
+    page = callbacks_for(caller_of(request), run_id, cursor=filters.cursor, limit=filters.limit)
     items = [wire.callback_out(log) for log in page.items]
     return schemas.CallbackPageOut(items=items, next_cursor=page.next_cursor)
 
@@ -45,7 +40,9 @@ def send_again(request: HttpRequest, run_id: UUID, callback_id: UUID) -> Status[
     """Send a callback again now, delivered or not, with the same message and id."""
     return Status(
         202,
-        wire.callback_out(send_callback_again(actor=_actor(request), run_id=run_id, callback_id=callback_id)),
+        wire.callback_out(
+            send_callback_again(actor=caller_of(request), run_id=run_id, callback_id=callback_id)
+        ),
     )
 
 
@@ -58,7 +55,7 @@ def send_again(request: HttpRequest, run_id: UUID, callback_id: UUID) -> Status[
 def secrets(request: HttpRequest) -> schemas.CallbackSecretsOut:
     """List when the team's signing secrets were made and until when they sign, newest first; never the secrets."""
     return schemas.CallbackSecretsOut(
-        items=[wire.secret_out(secret) for secret in callback_secrets_for(_actor(request))]
+        items=[wire.secret_out(secret) for secret in callback_secrets_for(caller_of(request))]
     )
 
 
@@ -70,4 +67,4 @@ def secrets(request: HttpRequest) -> schemas.CallbackSecretsOut:
 )
 def renew(request: HttpRequest) -> Status[schemas.NewCallbackSecretOut]:
     """Make a new signing secret and show it this once; the one before it signs along for 24 hours."""
-    return Status(201, wire.new_secret_out(*renew_callback_secret(actor=_actor(request))))
+    return Status(201, wire.new_secret_out(*renew_callback_secret(actor=caller_of(request))))

@@ -5,7 +5,7 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router
 
-from agentops.accounts.roles import Actor
+from agentops.accounts.middleware import caller_of
 from runs import schemas_files as schemas
 from runs.presenters import file_wire
 from runs.selectors.files import file_for, file_pair_for, files_for
@@ -14,17 +14,12 @@ router = Router(tags=["files"])
 _BYTES = {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
 
 
-def _actor(request: HttpRequest) -> Actor:
-    actor: Actor = request.auth  # type: ignore[attr-defined]  # set by the API's authentication
-    return actor
-
-
 @router.get(
     "/{uuid:run_id}/files", response=schemas.FilesOut, operation_id="list_files", summary="List a run's files"
 )
 def files(request: HttpRequest, run_id: UUID, filters: Query[schemas.FilesIn]) -> schemas.FilesOut:
     """List the files of the run's workspace at a checkpoint, and how they differ from another."""
-    return file_wire.files(files_for(_actor(request), run_id, filters.seq, since=filters.since))
+    return file_wire.files(files_for(caller_of(request), run_id, filters.seq, since=filters.since))
 
 
 @router.get(
@@ -35,7 +30,7 @@ def files(request: HttpRequest, run_id: UUID, filters: Query[schemas.FilesIn]) -
 )
 def file(request: HttpRequest, run_id: UUID, path: str, filters: Query[schemas.FileIn]) -> HttpResponse:
     """Download a file of the workspace as it was at a checkpoint, checked against the chain."""
-    return file_wire.download(file_for(_actor(request), run_id, path, filters.seq))
+    return file_wire.download(file_for(caller_of(request), run_id, path, filters.seq))
 
 
 @router.get(
@@ -46,5 +41,5 @@ def file(request: HttpRequest, run_id: UUID, path: str, filters: Query[schemas.F
 )
 def diff(request: HttpRequest, run_id: UUID, filters: Query[schemas.FileDiffIn]) -> schemas.FileDiffOut:
     """Get what changed in one file between two checkpoints, as text."""
-    pair = file_pair_for(_actor(request), run_id, filters.path, filters.a, filters.b)
+    pair = file_pair_for(caller_of(request), run_id, filters.path, filters.a, filters.b)
     return file_wire.file_diff(filters.path, *pair)

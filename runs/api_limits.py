@@ -5,6 +5,7 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router, Status
 
+from agentops.accounts.middleware import caller_of
 from agentops.accounts.roles import Actor
 from runs import schemas_limits as schemas
 from runs.engine.limits import LimitScope
@@ -27,15 +28,10 @@ agents_router = Router(tags=["agents"])
 team_router = Router(tags=["team"])
 
 
-def _actor(request: HttpRequest) -> Actor:
-    actor: Actor = request.auth  # type: ignore[attr-defined]  # set by the API's authentication
-    return actor
-
-
 @router.get("", response=schemas.LimitPageOut, operation_id="list_limits", summary="List limits")
 def index(request: HttpRequest, filters: Query[schemas.LimitListIn]) -> schemas.LimitPageOut:
     """List the team's limits by scope and name, with how many runs are executed under each now and how many wait."""
-    page = limits_for(_actor(request), agent=filters.agent, cursor=filters.cursor, limit=filters.limit)
+    page = limits_for(caller_of(request), agent=filters.agent, cursor=filters.cursor, limit=filters.limit)
     return schemas.LimitPageOut(
         items=[wire.limit_out(use) for use in page.items], next_cursor=page.next_cursor
     )
@@ -46,7 +42,7 @@ def index(request: HttpRequest, filters: Query[schemas.LimitListIn]) -> schemas.
 )
 def get(request: HttpRequest, response: HttpResponse, scope: LimitScope, name: str) -> schemas.LimitOut:
     """Get one limit."""
-    use = limit_for(_actor(request), scope, name)
+    use = limit_for(caller_of(request), scope, name)
     response["ETag"] = wire.etag(use.limit)
     return wire.limit_out(use)
 
@@ -61,7 +57,7 @@ def put(
     request: HttpRequest, response: HttpResponse, scope: LimitScope, name: str, payload: schemas.LimitIn, if_match: IfMatch = None
 ) -> Status[schemas.LimitOut]:  # fmt: skip
     """Set a limit, whether there is one or not: 201 with its Location when it is new."""
-    actor = _actor(request)
+    actor = caller_of(request)
     with current_state(if_match, _current(actor, scope, name)):
         version = seen_version(if_match, payload.version)
         limit, is_new = set_limit(
@@ -76,7 +72,7 @@ def put(
 )
 def delete(request: HttpRequest, scope: LimitScope, name: str, if_match: IfMatch = None) -> Status[None]:
     """Remove a limit; one that the agent's code declares counts again in its place."""
-    actor = _actor(request)
+    actor = caller_of(request)
     with current_state(if_match, _current(actor, scope, name)):
         remove_limit(actor=actor, scope=scope, name=name, version=seen_version(if_match, None))
     return Status(204, None)
@@ -87,7 +83,7 @@ def delete(request: HttpRequest, scope: LimitScope, name: str, if_match: IfMatch
 )
 def pause(request: HttpRequest, slug: str, payload: ReasonIn) -> AgentOut:
     """Pause an agent: none of its runs is executed, from the end of their slices on; new ones are queued."""
-    actor = _actor(request)
+    actor = caller_of(request)
     agent = pause_agent(actor=actor, slug=slug, reason=payload.reason)
     return agent_detail(agent, versions_for(actor, slug))
 
@@ -97,14 +93,14 @@ def pause(request: HttpRequest, slug: str, payload: ReasonIn) -> AgentOut:
 )
 def resume(request: HttpRequest, slug: str) -> AgentOut:
     """Let a paused agent go on; its queued runs are executed in their order."""
-    actor = _actor(request)
+    actor = caller_of(request)
     return agent_detail(resume_agent(actor=actor, slug=slug), versions_for(actor, slug))
 
 
 @team_router.get("", response=schemas.TeamOut, operation_id="get_team", summary="Get the team")
 def team(request: HttpRequest) -> schemas.TeamOut:
     """Get the team that the token or session belongs to."""
-    return wire.team_out(team_for(_actor(request)))
+    return wire.team_out(team_for(caller_of(request)))
 
 
 @team_router.post(
@@ -112,7 +108,7 @@ def team(request: HttpRequest) -> schemas.TeamOut:
 )
 def pause_whole(request: HttpRequest, payload: ReasonIn) -> schemas.TeamOut:
     """Pause the team: no run of any of its agents is executed, from the end of their slices on; new ones are queued."""
-    return wire.team_out(pause_team(actor=_actor(request), reason=payload.reason))
+    return wire.team_out(pause_team(actor=caller_of(request), reason=payload.reason))
 
 
 @team_router.post(
@@ -120,7 +116,7 @@ def pause_whole(request: HttpRequest, payload: ReasonIn) -> schemas.TeamOut:
 )
 def resume_whole(request: HttpRequest) -> schemas.TeamOut:
     """Let a paused team go on; agents that are paused by themselves stay so."""
-    return wire.team_out(resume_team(actor=_actor(request)))
+    return wire.team_out(resume_team(actor=caller_of(request)))
 
 
 def _current(actor: Actor, scope: LimitScope, name: str) -> Callable[[], schemas.LimitOut]:

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from django.http import HttpRequest, HttpResponse
 from ninja import Router, Status
 
+from agentops.accounts.middleware import caller_of
 from agentops.accounts.roles import Actor
 from runs import schemas_providers as schemas
 from runs.models import Provider
@@ -20,18 +21,13 @@ from runs.services.update_provider import update_provider
 router = Router(tags=["providers"])
 
 
-def _actor(request: HttpRequest) -> Actor:
-    actor: Actor = request.auth  # type: ignore[attr-defined]  # set by the API's authentication
-    return actor
-
-
 @router.get(
     "", response=schemas.ProviderListOut, operation_id="list_providers", summary="List providers of models"
 )
 def index(request: HttpRequest) -> schemas.ProviderListOut:
     """List the team's providers, the default one first."""
-    providers = providers_for(_actor(request))
-    standings = standings_of(_actor(request), providers)
+    providers = providers_for(caller_of(request))
+    standings = standings_of(caller_of(request), providers)
     items = [wire.provider_out(provider, standings[provider.pk]) for provider in providers]
     return schemas.ProviderListOut(items=items, next_cursor=None)
 
@@ -46,9 +42,9 @@ def create(
     request: HttpRequest, response: HttpResponse, payload: schemas.ProviderIn
 ) -> Status[schemas.ProviderOut]:
     """Make a provider; no answer ever tells its key."""
-    provider = create_provider(actor=_actor(request), **payload.model_dump())
+    provider = create_provider(actor=caller_of(request), **payload.model_dump())
     response["Location"], response["ETag"] = wire.provider_url(provider), wire.etag(provider)
-    return Status(201, _out(_actor(request), provider))
+    return Status(201, _out(caller_of(request), provider))
 
 
 @router.get(
@@ -59,9 +55,9 @@ def create(
 )
 def get(request: HttpRequest, response: HttpResponse, slug: str) -> schemas.ProviderOut:
     """Get one provider, and how its models stand: limits, breaker, last error."""
-    provider = provider_for(_actor(request), slug)
+    provider = provider_for(caller_of(request), slug)
     response["ETag"] = wire.etag(provider)
-    return _out(_actor(request), provider)
+    return _out(caller_of(request), provider)
 
 
 @router.patch(
@@ -74,7 +70,7 @@ def update(
     request: HttpRequest, response: HttpResponse, slug: str, payload: schemas.ProviderPatchIn, if_match: IfMatch = None
 ) -> schemas.ProviderOut:  # fmt: skip
     """Change what the body names: another key, other models, `{"paused": true}`."""
-    actor = _actor(request)
+    actor = caller_of(request)
     changes = payload.model_dump(exclude_unset=True, exclude={"version"})
     with current_state(if_match, _current(actor, slug)):
         version = seen_version(if_match, payload.version)
@@ -88,7 +84,7 @@ def update(
 )
 def delete(request: HttpRequest, slug: str, if_match: IfMatch = None) -> Status[None]:
     """Delete a provider with its key; what its models have answered stays."""
-    actor = _actor(request)
+    actor = caller_of(request)
     with current_state(if_match, _current(actor, slug)):
         delete_provider(actor=actor, slug=slug, version=seen_version(if_match, None))
     return Status(204, None)
@@ -102,7 +98,7 @@ def delete(request: HttpRequest, slug: str, if_match: IfMatch = None) -> Status[
 )
 def check(request: HttpRequest, slug: str) -> schemas.ProviderCheckOut:
     """Ask the provider for its models, with our key: free of charge, and nothing is stored."""
-    return schemas.ProviderCheckOut(**asdict(check_provider(actor=_actor(request), slug=slug)))
+    return schemas.ProviderCheckOut(**asdict(check_provider(actor=caller_of(request), slug=slug)))
 
 
 def _current(actor: Actor, slug: str) -> Callable[[], schemas.ProviderOut]:

@@ -7,6 +7,7 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse
 from ninja import Header, Query, Router, Status
 
+from agentops.accounts.middleware import caller_of
 from agentops.accounts.roles import Actor
 from runs import schemas_schedules as schemas
 from runs.presenters import schedule_wire as wire
@@ -24,16 +25,11 @@ router = Router(tags=["schedules"])
 Key = Annotated[str | None, Header(alias="Idempotency-Key")]
 
 
-def _actor(request: HttpRequest) -> Actor:
-    actor: Actor = request.auth  # type: ignore[attr-defined]  # set by the API's authentication
-    return actor
-
-
 @router.get("", response=schemas.SchedulePageOut, operation_id="list_schedules", summary="List schedules")
 def index(request: HttpRequest, filters: Query[schemas.ScheduleListIn]) -> schemas.SchedulePageOut:
     """List schedules, newest first, each with what came of its last time."""
     page = schedules_for(
-        _actor(request),
+        caller_of(request),
         agent=filters.agent,
         is_paused=filters.paused,
         cursor=filters.cursor,
@@ -55,7 +51,7 @@ def create(
     """Make a schedule: 201 with its Location, or 200 with the one that the idempotency key made before."""
     spec = ScheduleSpec(**payload.model_dump(exclude={"agent"}))
     schedule, is_new = create_schedule(
-        actor=_actor(request), agent=payload.agent, spec=spec, idempotency_key=idempotency_key
+        actor=caller_of(request), agent=payload.agent, spec=spec, idempotency_key=idempotency_key
     )
     response["Location"], response["ETag"] = wire.schedule_url(schedule), wire.etag(schedule)
     return Status(201 if is_new else 200, wire.schedule_detail(schedule))
@@ -81,7 +77,7 @@ def preview(request: HttpRequest, payload: schemas.PreviewIn) -> schemas.Preview
 )
 def get(request: HttpRequest, response: HttpResponse, schedule_id: UUID) -> schemas.ScheduleOut:
     """Get one schedule with its input and its next times."""
-    schedule = schedule_for(_actor(request), schedule_id)
+    schedule = schedule_for(caller_of(request), schedule_id)
     response["ETag"] = wire.etag(schedule)
     return wire.schedule_detail(schedule)
 
@@ -96,7 +92,7 @@ def update(
     request: HttpRequest, response: HttpResponse, schedule_id: UUID, payload: schemas.SchedulePatchIn, if_match: IfMatch = None
 ) -> schemas.ScheduleOut:  # fmt: skip
     """Change what the body names; `{"paused": true}` pauses."""
-    actor = _actor(request)
+    actor = caller_of(request)
     changes = payload.model_dump(exclude_unset=True, exclude={"version"})
     with current_state(if_match, _current(actor, schedule_id)):
         version = seen_version(if_match, payload.version)
@@ -113,7 +109,7 @@ def update(
 )
 def delete(request: HttpRequest, schedule_id: UUID, if_match: IfMatch = None) -> Status[None]:
     """Delete a schedule with its history; runs that it has started stay."""
-    actor = _actor(request)
+    actor = caller_of(request)
     with current_state(if_match, _current(actor, schedule_id)):
         delete_schedule(actor=actor, schedule_id=schedule_id, version=seen_version(if_match, None))
     return Status(204, None)
@@ -128,7 +124,7 @@ def delete(request: HttpRequest, schedule_id: UUID, if_match: IfMatch = None) ->
 def fire(request: HttpRequest, schedule_id: UUID, idempotency_key: Key = None) -> Status[schemas.FireOut]:
     """Fire a schedule now, by its overlap rule: 202 with what came of it; 200 when the key has fired it before."""
     found, is_new = fire_schedule(
-        actor=_actor(request), schedule_id=schedule_id, idempotency_key=idempotency_key
+        actor=caller_of(request), schedule_id=schedule_id, idempotency_key=idempotency_key
     )
     return Status(202 if is_new else 200, wire.fire(found))
 
@@ -141,7 +137,7 @@ def fire(request: HttpRequest, schedule_id: UUID, idempotency_key: Key = None) -
 )
 def fires(request: HttpRequest, schedule_id: UUID, filters: Query[PageIn]) -> schemas.FirePageOut:
     """List what came of the times of a schedule, newest first."""
-    page = fires_for(_actor(request), schedule_id, cursor=filters.cursor, limit=filters.limit)
+    page = fires_for(caller_of(request), schedule_id, cursor=filters.cursor, limit=filters.limit)
     return schemas.FirePageOut(items=[wire.fire(row) for row in page.items], next_cursor=page.next_cursor)
 
 

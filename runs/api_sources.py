@@ -5,6 +5,7 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router, Status
 
+from agentops.accounts.middleware import caller_of
 from agentops.accounts.roles import Actor
 from runs import schemas_sources as schemas
 from runs.presenters import source_wire as wire
@@ -19,15 +20,10 @@ from runs.services.update_source import update_source
 router = Router(tags=["sources"])
 
 
-def _actor(request: HttpRequest) -> Actor:
-    actor: Actor = request.auth  # type: ignore[attr-defined]  # set by the API's authentication
-    return actor
-
-
 @router.get("", response=schemas.SourcePageOut, operation_id="list_sources", summary="List sources of events")
 def index(request: HttpRequest, filters: Query[PageIn]) -> schemas.SourcePageOut:
     """List the team's sources of events, newest first."""
-    page = sources_for(_actor(request), cursor=filters.cursor, limit=filters.limit)
+    page = sources_for(caller_of(request), cursor=filters.cursor, limit=filters.limit)
     return schemas.SourcePageOut(
         items=[wire.source_out(source) for source in page.items], next_cursor=page.next_cursor
     )
@@ -43,7 +39,7 @@ def create(
     request: HttpRequest, response: HttpResponse, payload: schemas.SourceIn
 ) -> Status[schemas.SourceSecretOut]:
     """Make a source; its secret is in this answer and in no other."""
-    source, secret = create_source(actor=_actor(request), **payload.model_dump())
+    source, secret = create_source(actor=caller_of(request), **payload.model_dump())
     response["Location"], response["ETag"] = wire.source_url(source), wire.etag(source)
     response["Cache-Control"] = "no-store"
     return Status(201, wire.source_with_secret(source, secret))
@@ -54,7 +50,7 @@ def create(
 )
 def get(request: HttpRequest, response: HttpResponse, slug: str) -> schemas.SourceOut:
     """Get one source: how it fares, and what went wrong last."""
-    source = source_for(_actor(request), slug)
+    source = source_for(caller_of(request), slug)
     response["ETag"] = wire.etag(source)
     return wire.source_out(source)
 
@@ -69,7 +65,7 @@ def update(
     request: HttpRequest, response: HttpResponse, slug: str, payload: schemas.SourcePatchIn, if_match: IfMatch = None
 ) -> schemas.SourceOut:  # fmt: skip
     """Change what the body names; `{"paused": true}` pauses."""
-    actor = _actor(request)
+    actor = caller_of(request)
     changes = payload.model_dump(exclude_unset=True, exclude={"version"})
     with current_state(if_match, _current(actor, slug)):
         version = seen_version(if_match, payload.version)
@@ -83,7 +79,7 @@ def update(
 )
 def delete(request: HttpRequest, slug: str, if_match: IfMatch = None) -> Status[None]:
     """Delete a source with its secret; the events that it has told of stay."""
-    actor = _actor(request)
+    actor = caller_of(request)
     with current_state(if_match, _current(actor, slug)):
         delete_source(actor=actor, slug=slug, version=seen_version(if_match, None))
     return Status(204, None)
@@ -99,7 +95,7 @@ def renew(
     request: HttpRequest, response: HttpResponse, slug: str, payload: schemas.SecretIn
 ) -> Status[schemas.SourceSecretOut]:
     """Give a source another secret, shown this once; the one before it is void at once."""
-    source, secret = renew_source_secret(actor=_actor(request), slug=slug, secret=payload.secret)
+    source, secret = renew_source_secret(actor=caller_of(request), slug=slug, secret=payload.secret)
     response["Cache-Control"] = "no-store"
     return Status(201, wire.source_with_secret(source, secret))
 

@@ -5,7 +5,7 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router, Status
 
-from agentops.accounts.roles import Actor
+from agentops.accounts.middleware import caller_of
 from runs import schemas_sources as schemas
 from runs.presenters import source_wire as wire
 from runs.schemas import PageIn
@@ -17,15 +17,10 @@ from runs.services.preview_trigger import preview_trigger
 router = Router(tags=["triggers"])
 
 
-def _actor(request: HttpRequest) -> Actor:
-    actor: Actor = request.auth  # type: ignore[attr-defined]  # set by the API's authentication
-    return actor
-
-
 @router.get("", response=schemas.TriggerPageOut, operation_id="list_triggers", summary="List triggers")
 def index(request: HttpRequest, filters: Query[PageIn]) -> schemas.TriggerPageOut:
     """List the team's triggers, newest first."""
-    page = triggers_for(_actor(request), cursor=filters.cursor, limit=filters.limit)
+    page = triggers_for(caller_of(request), cursor=filters.cursor, limit=filters.limit)
     items = [wire.trigger_out(trigger) for trigger in page.items]
     return schemas.TriggerPageOut(items=items, next_cursor=page.next_cursor)
 
@@ -35,9 +30,9 @@ def create(
     request: HttpRequest, response: HttpResponse, payload: schemas.TriggerIn
 ) -> Status[schemas.TriggerOut]:
     """Let every event of a name, from now on, start a run of an agent, once."""
-    trigger = create_trigger(actor=_actor(request), **payload.model_dump())
+    trigger = create_trigger(actor=caller_of(request), **payload.model_dump())
     response["Location"] = wire.trigger_url(trigger)
-    return Status(201, wire.trigger_out(trigger_for(_actor(request), trigger.pk)))
+    return Status(201, wire.trigger_out(trigger_for(caller_of(request), trigger.pk)))
 
 
 @router.post(
@@ -50,7 +45,7 @@ def preview(request: HttpRequest, payload: schemas.TriggerPreviewIn) -> schemas.
     """See whether an event fits and which input it makes; makes nothing, publishes nothing."""
     told = payload.model_dump()
     event = told.pop("event")
-    return wire.preview_out(preview_trigger(actor=_actor(request), spec=TriggerSpec(**told), event=event))
+    return wire.preview_out(preview_trigger(actor=caller_of(request), spec=TriggerSpec(**told), event=event))
 
 
 @router.get(
@@ -58,7 +53,7 @@ def preview(request: HttpRequest, payload: schemas.TriggerPreviewIn) -> schemas.
 )
 def get(request: HttpRequest, trigger_id: UUID) -> schemas.TriggerOut:
     """Get one trigger."""
-    return wire.trigger_out(trigger_for(_actor(request), trigger_id))
+    return wire.trigger_out(trigger_for(caller_of(request), trigger_id))
 
 
 @router.patch(
@@ -69,7 +64,7 @@ def get(request: HttpRequest, trigger_id: UUID) -> schemas.TriggerOut:
 )
 def update(request: HttpRequest, trigger_id: UUID, payload: schemas.TriggerPatchIn) -> schemas.TriggerOut:
     """Pause a trigger, or let it go on; events that come while it is paused start nothing."""
-    changed = pause_trigger(actor=_actor(request), trigger_id=trigger_id, is_paused=payload.paused)
+    changed = pause_trigger(actor=caller_of(request), trigger_id=trigger_id, is_paused=payload.paused)
     return wire.trigger_out(changed)
 
 
@@ -78,7 +73,7 @@ def update(request: HttpRequest, trigger_id: UUID, payload: schemas.TriggerPatch
 )
 def delete(request: HttpRequest, trigger_id: UUID) -> Status[None]:
     """Delete a trigger with its history; runs that it has started stay."""
-    delete_trigger(actor=_actor(request), trigger_id=trigger_id)
+    delete_trigger(actor=caller_of(request), trigger_id=trigger_id)
     return Status(204, None)
 
 
@@ -90,6 +85,6 @@ def delete(request: HttpRequest, trigger_id: UUID) -> Status[None]:
 )
 def starts(request: HttpRequest, trigger_id: UUID, filters: Query[PageIn]) -> schemas.TriggerStartPageOut:
     """List what came of the events at a trigger, newest first: a run, or why none."""
-    page = starts_for(_actor(request), trigger_id, cursor=filters.cursor, limit=filters.limit)
+    page = starts_for(caller_of(request), trigger_id, cursor=filters.cursor, limit=filters.limit)
     items = [wire.start_out(start) for start in page.items]
     return schemas.TriggerStartPageOut(items=items, next_cursor=page.next_cursor)

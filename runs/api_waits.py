@@ -5,7 +5,7 @@ from uuid import UUID
 from django.http import HttpRequest
 from ninja import Query, Router, Status
 
-from agentops.accounts.roles import Actor
+from agentops.accounts.middleware import caller_of
 from runs import schemas_waits as schemas
 from runs.presenters import wire
 from runs.presenters.wait_wire import event_out, wait_out
@@ -21,11 +21,6 @@ router = Router(tags=["waits"])
 events_router = Router(tags=["waits"])
 
 
-def _actor(request: HttpRequest) -> Actor:
-    actor: Actor = request.auth  # type: ignore[attr-defined]  # set by the API's authentication
-    return actor
-
-
 @events_router.post(
     "",
     response={202: schemas.MatchedOut, 200: schemas.MatchedOut},
@@ -35,7 +30,7 @@ def _actor(request: HttpRequest) -> Actor:
 def publish(request: HttpRequest, payload: schemas.EventIn) -> Status[schemas.MatchedOut]:
     """Tell of something that happened: 202 with how many waits it ended, or 200 when its id was delivered before."""
     event, matched, is_new = publish_event(
-        actor=_actor(request),
+        actor=caller_of(request),
         name=payload.name,
         key=payload.key,
         payload=payload.payload,
@@ -47,7 +42,7 @@ def publish(request: HttpRequest, payload: schemas.EventIn) -> Status[schemas.Ma
 @events_router.get("", response=schemas.EventPageOut, operation_id="list_events", summary="List events")
 def events(request: HttpRequest, filters: Query[schemas.EventListIn]) -> schemas.EventPageOut:
     """List the team's events, newest first."""
-    page = events_for(_actor(request), **filters.model_dump())
+    page = events_for(caller_of(request), **filters.model_dump())
     return schemas.EventPageOut(
         items=[event_out(event) for event in page.items], next_cursor=page.next_cursor
     )
@@ -64,7 +59,7 @@ def signal(
 ) -> Status[schemas.MatchedOut]:
     """Send a message to a run, which is kept until the run asks for it; 200 when its id was delivered before."""
     sent, matched, is_new = send_signal(
-        actor=_actor(request), run_id=run_id, name=name, payload=payload.payload, delivery_id=payload.id
+        actor=caller_of(request), run_id=run_id, name=name, payload=payload.payload, delivery_id=payload.id
     )
     return Status(202 if is_new else 200, schemas.MatchedOut(id=sent.id, matched=matched))
 
@@ -77,7 +72,7 @@ def signal(
 )
 def waits(request: HttpRequest, run_id: UUID) -> schemas.WaitsOut:
     """List what a run waits for now, and then the last of what it waited for; at most 200."""
-    return schemas.WaitsOut(items=[wait_out(wait) for wait in waits_for(_actor(request), run_id)])
+    return schemas.WaitsOut(items=[wait_out(wait) for wait in waits_for(caller_of(request), run_id)])
 
 
 @router.post(
@@ -89,14 +84,14 @@ def waits(request: HttpRequest, run_id: UUID) -> schemas.WaitsOut:
 def answer(request: HttpRequest, run_id: UUID, seq: int, payload: schemas.AnswerIn) -> Status[RunOut]:
     """Approve, edit or reject what a step wants to do, or answer its question; 409 names who was faster."""
     given = payload.model_dump(exclude={"type"})
-    answer_wait(actor=_actor(request), run_id=run_id, seq=seq, reply=payload.type, **given)
-    return Status(202, wire.run_detail(run_for(_actor(request), run_id)))
+    answer_wait(actor=caller_of(request), run_id=run_id, seq=seq, reply=payload.type, **given)
+    return Status(202, wire.run_detail(run_for(caller_of(request), run_id)))
 
 
 @router.post("/{uuid:run_id}/wake", response={202: RunOut}, operation_id="wake_run", summary="Wake a run now")
 def wake(request: HttpRequest, run_id: UUID) -> Status[RunOut]:
     """End the sleep of a run, or its wait as if its time were over."""
-    return Status(202, wire.run_detail(wake_run(actor=_actor(request), run_id=run_id)))
+    return Status(202, wire.run_detail(wake_run(actor=caller_of(request), run_id=run_id)))
 
 
 @router.post(
@@ -107,4 +102,4 @@ def wake(request: HttpRequest, run_id: UUID) -> Status[RunOut]:
 )
 def cancel(request: HttpRequest, run_id: UUID) -> Status[RunOut]:
     """Let what a run waits for fail with the code `wait_cancelled`, which its agent may catch."""
-    return Status(202, wire.run_detail(cancel_wait(actor=_actor(request), run_id=run_id)))
+    return Status(202, wire.run_detail(cancel_wait(actor=caller_of(request), run_id=run_id)))

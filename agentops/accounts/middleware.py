@@ -32,6 +32,12 @@ def actor_of(request: HttpRequest) -> Actor:
     return actor
 
 
+def caller_of(request: HttpRequest) -> Actor:
+    """Return who calls the API, as its authentication found them."""
+    actor: Actor = request.auth  # type: ignore[attr-defined]  # set by the API's authentication
+    return actor
+
+
 def maybe_actor_of(request: HttpRequest) -> Actor | None:
     """Return who is asking; None for a visitor and for a person in no team. One query a request."""
     if "_actor" not in request.__dict__:
