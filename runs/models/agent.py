@@ -36,7 +36,9 @@ class AgentVersion(models.Model):
     """An immutable version of an agent; a run pins one.
 
     `program` and `program_version` identify the code (PROTOCOL 26); `source_hash` is information. `recovery` is the recovery
-    policy (runs.engine.recovery_form), `{}` for none.
+    policy (runs.engine.recovery_form), `{}` for none. `definition` is the whole of an agent that was made without code
+    (runs.engine.agent_definition); null for one of code. Runs start from the newest version that has a `published_at`;
+    `withdrawn_at` says when it was rolled back from.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -48,8 +50,12 @@ class AgentVersion(models.Model):
     source_hash = models.CharField(max_length=64)
     input_schema = models.JSONField(default=dict)
     recovery = models.JSONField(default=dict, db_default={})
+    definition = models.JSONField(null=True)
+    note = models.CharField(max_length=1000, blank=True, db_default="")
+    created_by = models.CharField(max_length=200, blank=True, db_default="")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     published_at = models.DateTimeField(null=True)
+    withdrawn_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints: ClassVar = [
