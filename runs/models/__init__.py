@@ -2,6 +2,7 @@
 
 from runs.models.agent import Agent, AgentVersion
 from runs.models.branch import Branch, Reuse
+from runs.models.budget import Budget, Purse, Reservation, SpendDay
 from runs.models.bulk_job import BulkJob, BulkResult
 from runs.models.cached_read import CachedRead
 from runs.models.callback import Callback, CallbackAttempt, CallbackSecret
@@ -12,6 +13,7 @@ from runs.models.saved_view import SavedView
 from runs.models.schedule import Schedule, ScheduleFire
 from runs.models.source import Source, Trigger, TriggerStart
 from runs.models.step import Attempt, Blob, Checkpoint, Intent, LogLine, Outcome, Step
+from runs.models.stuck import Nudge, RunLook, StuckKind, StuckState
 from runs.models.tree import Batch, Fanout
 from runs.models.wait import Event, Signal, Wait
 from runs.models.worker import ClockBeat, Worker
@@ -23,6 +25,7 @@ __all__ = [
     "Batch",
     "Blob",
     "Branch",
+    "Budget",
     "BulkJob",
     "BulkResult",
     "CachedRead",
@@ -37,16 +40,23 @@ __all__ = [
     "Limit",
     "LogLine",
     "ModelGate",
+    "Nudge",
     "Outcome",
     "Provider",
+    "Purse",
+    "Reservation",
     "Reuse",
     "Run",
+    "RunLook",
     "SavedView",
     "Schedule",
     "ScheduleFire",
     "Signal",
     "Source",
+    "SpendDay",
     "Step",
+    "StuckKind",
+    "StuckState",
     "Trigger",
     "TriggerStart",
     "Wait",
