@@ -6,8 +6,10 @@ from runs.models.budget import Budget, Purse, Reservation, SpendDay
 from runs.models.bulk_job import BulkJob, BulkResult
 from runs.models.cached_read import CachedRead
 from runs.models.callback import Callback, CallbackAttempt, CallbackSecret
+from runs.models.found_text import ReadMark, RunText, RunValue
 from runs.models.limit import Limit
 from runs.models.provider import ModelGate, Provider
+from runs.models.retention import Archive, Cut, FileUse, RetentionJob, RetentionPolicy, RunHold, RunSize
 from runs.models.run import Run
 from runs.models.saved_view import SavedView
 from runs.models.schedule import Schedule, ScheduleFire
@@ -21,6 +23,7 @@ from runs.models.worker import ClockBeat, Worker
 __all__ = [
     "Agent",
     "AgentVersion",
+    "Archive",
     "Attempt",
     "Batch",
     "Blob",
@@ -34,8 +37,10 @@ __all__ = [
     "CallbackSecret",
     "Checkpoint",
     "ClockBeat",
+    "Cut",
     "Event",
     "Fanout",
+    "FileUse",
     "Intent",
     "Limit",
     "LogLine",
@@ -44,10 +49,17 @@ __all__ = [
     "Outcome",
     "Provider",
     "Purse",
+    "ReadMark",
     "Reservation",
+    "RetentionJob",
+    "RetentionPolicy",
     "Reuse",
     "Run",
+    "RunHold",
     "RunLook",
+    "RunSize",
+    "RunText",
+    "RunValue",
     "SavedView",
     "Schedule",
     "ScheduleFire",

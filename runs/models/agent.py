@@ -8,7 +8,10 @@ from agentops.common.ids import new_id
 
 
 class Agent(models.Model):
-    """A definition that runs are started from. While it is paused, none of them is claimed."""
+    """A definition that runs are started from. While it is paused, none of them is claimed.
+
+    `watch` says when its runs count as stuck and what is done then (runs.engine.watch_rules), `{}` for the defaults.
+    """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="agents")
@@ -20,6 +23,7 @@ class Agent(models.Model):
     paused_by = models.CharField(max_length=200, blank=True, db_default="")
     pause_reason = models.CharField(max_length=1000, blank=True, db_default="")
     paused_at = models.DateTimeField(null=True)
+    watch = models.JSONField(default=dict, db_default={})
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:

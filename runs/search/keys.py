@@ -13,7 +13,7 @@ from runs.search.values import span_of
 
 HEALTH = (
     "retrying", "stuck", "stalled", "looping", "zombie", "forgotten", "orphan", "over_budget", "burning", "overdue",
-    "no_worker", "integrity_failed",
+    "no_worker", "runaway", "integrity_failed",
 )  # fmt: skip
 _IS: dict[str, Condition] = {
     "open": Condition("r.ended_at IS NULL", hints=Hints(statuses=frozenset(OPEN))),
