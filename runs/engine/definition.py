@@ -34,7 +34,8 @@ class LlmDefinition:
     """A declarative agent.
 
     `models` are asked in order, each the next one's stand-in; empty text is the team's default. `approve` names tools that
-    a person must allow each time. `acceptance` lists checks that a finished goal must pass (runs.engine.acceptance).
+    a person must allow each time. `agents` are those that it may start as child runs, `memory` the spaces whose items stand
+    in the prompt. `acceptance` lists checks that a finished goal must pass (runs.engine.acceptance).
     """
 
     instructions: str = ""
@@ -42,6 +43,8 @@ class LlmDefinition:
     tools: Sequence[str] = ()
     approve: Sequence[str] = ()
     can_ask: bool = True
+    agents: Sequence[str] = ()
+    memory: Sequence[str] = ()
     output_schema: JsonObject | None = None
     acceptance: Sequence[JsonObject] = ()
     short_term: ShortTerm = field(default_factory=ShortTerm)

@@ -20,9 +20,13 @@ from runs.engine.definition import LlmDefinition
 from runs.engine.errors import ActionFailedError, ProgramError
 from runs.engine.program import Program, node
 from runs.json_schema import check
+from runs.llm.inner import INNER, START_AGENT, children_done, done_inside, start_agent_tool
 from runs.tools.registry import get_tool
 
 ASK, FINISH = "ask", "finish"
+OWN_MEMBERS = frozenset(
+    ["messages", "turns", "session", "empty_replies", "malformed", "rejections", "compactions", "handoffs"]
+)
 _ASK_TOOL: JsonObject = {
     "name": ASK,
     "description": "Ask a person a question and wait for the answer, which may take days.",
@@ -75,8 +79,12 @@ class LlmAgent(Program):
         "required": ["task"],
     }  # fmt: skip
 
+    def task_of(self, state: Any) -> str:
+        """Return the goal, as the model is told it; override to make it of other members of the input."""
+        return str(state.get("task", ""))
+
     def title_of(self, state: Any) -> str:
-        first_line = str(state.get("task", "")).strip().split("\n", 1)[0]
+        first_line = self.task_of(state).strip().split("\n", 1)[0]
         return f"{self.title}: {first_line[:120]}" if first_line else self.title
 
     @node(start=True)
@@ -84,14 +92,17 @@ class LlmAgent(Program):
         """One request to the model."""
         if state.get("turns", 0) >= self.definition.max_turns:
             return Fail(f"no end after {self.definition.max_turns} turns", code="turns_exhausted")
-        began = [] if "messages" in state else [{"role": "user", "text": state["task"]}]
+        began = [] if "messages" in state else [{"role": "user", "text": self.task_of(state)}]
         messages = [*state.get("messages", []), *began]
-        answer = self._ask_model(ctx, self.view(state, messages), tools=self._tools())
+        session = dict(state.get("session") or {"number": 1, "start": 0, "tool_calls": 0, "tokens": 0})
+        if self.definition.memory and "memory" not in session:
+            session["memory"] = ctx.tool("memory.core", spaces=list(self.definition.memory))["text"]
+        told = "\n\n".join(filter(None, (self.definition.instructions, session.get("memory"))))
+        answer = self._ask_model(ctx, self.view(state, messages), tools=self._tools(), instructions=told)
         said: JsonObject = {"role": "assistant", "text": answer["text"], "calls": answer["calls"]}
         calls = [str(call["tool"]) for call in answer["calls"]]
         is_empty = not answer["text"].strip() and not calls
         used = answer["usage"]
-        session = dict(state.get("session") or {"number": 1, "start": 0, "tool_calls": 0, "tokens": 0})
         session["tokens"] += used["tokens_in"] + used["tokens_out"]
         return Goto(
             "act" if any(name != FINISH for name in calls) else "finish",
@@ -180,7 +191,7 @@ class LlmAgent(Program):
             return talk
         goal: JsonObject = {
             "role": "user",
-            "text": f"{state['task']}\n\nHand-off from the session before:\n{_document_text(handoffs[-1])}",
+            "text": f"{self.task_of(state)}\n\nHand-off from the session before:\n{_document_text(handoffs[-1])}",
         }
         return [goal, *talk]
 
@@ -221,15 +232,17 @@ class LlmAgent(Program):
             "description": "Say that the goal is reached, with its result.",
             "schema": {"type": "object", "properties": {"output": output}, "required": ["output"]},
         }
-        return [*told.tools, *([_ASK_TOOL] if told.can_ask else []), finish]
+        inner = [_offered_inside(name) if name in INNER else name for name in told.tools]
+        started = [start_agent_tool(list(told.agents))] if told.agents else []
+        return [*inner, *started, *([_ASK_TOOL] if told.can_ask else []), finish]
 
     def _problem(self, call: Any) -> str:
         """Return why a call cannot be made; empty when it can."""
         name, told = call["tool"], self.definition
-        known = [*told.tools, *([ASK] if told.can_ask else [])]
+        known = [*told.tools, *([START_AGENT] if told.agents else []), *([ASK] if told.can_ask else [])]
         if name not in known:
             return f"there is no tool {name!r}; there are {', '.join([*known, FINISH])}"
-        schema: Any = _ASK_TOOL["schema"] if name == ASK else get_tool(name).args_schema
+        schema = self._schema_of(name)
         if "args" not in call:
             return f"the arguments of {name} are not a JSON object: {str(call.get('raw'))[:200]}. They must fit {schema}"
         try:
@@ -238,13 +251,27 @@ class LlmAgent(Program):
             return f"{error.detail}. They must fit {schema}"
         return ""
 
+    def _schema_of(self, tool: str) -> Any:
+        if tool == START_AGENT:
+            return start_agent_tool(list(self.definition.agents))["schema"]
+        if tool == ASK:
+            return _ASK_TOOL["schema"]
+        return INNER[tool].args_schema if tool in INNER else get_tool(tool).args_schema
+
     def _done(self, ctx: Context, calls: list[Any]) -> dict[str, tuple[Any, bool]]:
-        """Return each call's result and whether it is an error: those that a person is asked about first, one by one."""
+        """Return each call's result and whether it is an error: those that a person is asked about first, one by one.
+
+        What suspends comes before what only works on the run's folder: that begins anew with each execution of the node.
+        """
         asked = [call for call in calls if call["tool"] == ASK or call["tool"] in self.definition.approve]
         results = {call["id"]: self._asked(ctx, call) for call in asked}
-        others = [call for call in calls if call["id"] not in results]
+        started = [call for call in calls if call["tool"] == START_AGENT and call["id"] not in results]
+        results |= children_done(ctx, started)
+        others = [call for call in calls if call["id"] not in results and call["tool"] not in INNER]
         outcomes = ctx.gather(*(Call(call["tool"], **call["args"]) for call in others), return_errors=True)
-        return results | {call["id"]: _told(outcome) for call, outcome in zip(others, outcomes, strict=True)}
+        results |= {call["id"]: _told(outcome) for call, outcome in zip(others, outcomes, strict=True)}
+        inside = [call for call in calls if call["id"] not in results]
+        return results | {call["id"]: done_inside(ctx, call["tool"], call["args"]) for call in inside}
 
     def _asked(self, ctx: Context, call: Any) -> tuple[Any, bool]:
         args = call["args"]
@@ -252,6 +279,10 @@ class LlmAgent(Program):
             if call["tool"] == ASK:
                 return ctx.ask(args["question"], choices=list(args.get("choices", []))), False
             allowed = ctx.approve(call["tool"], args=args, summary=f"The agent wants to call {call['tool']}.")
+            if call["tool"] in INNER:
+                return done_inside(ctx, call["tool"], allowed)
+            if call["tool"] == START_AGENT:
+                return children_done(ctx, [{**call, "args": allowed}])[call["id"]]
             return ctx.tool(call["tool"], **allowed), False
         except ActionFailedError as error:
             return str(error), True
@@ -298,7 +329,7 @@ class LlmAgent(Program):
     def _document(self, ctx: Context, state: Any) -> Any:
         """Return the hand-off: the model's own, or one made from what was done when it writes none that fits."""
         talk = _as_text(self.view(state, state["messages"]))
-        asked = f"Goal:\n{state['task']}\n\nTalk:\n{talk}"
+        asked = f"Goal:\n{self.task_of(state)}\n\nTalk:\n{talk}"
         try:
             return self._ask_model(ctx, asked, instructions=_HAND_OFF, output_schema=HAND_OFF_SCHEMA)[
                 "output"
@@ -314,6 +345,11 @@ class LlmAgent(Program):
                 "done": calls,
                 **empty,
             }
+
+
+def _offered_inside(name: str) -> JsonObject:
+    tool = INNER[name]
+    return {"name": name, "description": tool.description, "schema": tool.args_schema}
 
 
 def _told(outcome: Any) -> tuple[Any, bool]:

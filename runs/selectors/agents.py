@@ -78,6 +78,8 @@ def version_for(actor: Actor, slug: str, number: int | None = None) -> AgentVers
         raise _unknown_version(actor, slug, number)
     version = AgentVersion.from_db(connection.alias, _VERSION_COLUMNS, row[: len(_VERSION_COLUMNS)])
     version.input_schema = json.loads(row[_VERSION_COLUMNS.index("input_schema")])
+    definition = row[_VERSION_COLUMNS.index("definition")]
+    version.definition = None if definition is None else json.loads(definition)
     version.agent = Agent.from_db(connection.alias, _AGENT_COLUMNS, row[len(_VERSION_COLUMNS) :])
     return version
 

@@ -28,7 +28,6 @@ from runs.journal.fence import Lease, persist
 from runs.journal.pending import Pending, now_seconds
 from runs.leases import worker
 from runs.models import Run
-from runs.programs import get_program
 from runs.services.action_shell import SliceClock
 from runs.services.calling import attempt_row, error_document
 from runs.services.flag_integrity import flag_integrity
@@ -87,8 +86,8 @@ class Slice:
         self.pending = Pending()
         self.claimed = claimed
         self.attempts_before = claimed.attempts_before
-        self.agent, name, version = persist(lambda: program_of(claimed.agent_version_id))
-        self.program: Program = get_program(name, version)()
+        self.agent, program = persist(lambda: program_of(claimed.agent_version_id))
+        self.program: Program = program()
         self.policy = persist(lambda: policy_of(claimed.agent_version_id))
         self.strategy = PLAIN
 

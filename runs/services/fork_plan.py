@@ -13,6 +13,7 @@ from runs.checkpoints.diff import same_json
 from runs.checkpoints.files import files_at
 from runs.checkpoints.patch import PatchError, apply_patch
 from runs.checkpoints.store import Rebuilt, rebuild
+from runs.definitions import program_for
 from runs.engine.errors import ProgramError
 from runs.engine.files import Manifest
 from runs.engine.frozen import thaw
@@ -20,7 +21,6 @@ from runs.engine.program import Program
 from runs.engine.reuse import FORK_MODES, Mode
 from runs.json_schema import check
 from runs.models import AgentVersion, Run, Step
-from runs.programs import get_program
 from runs.selectors.agents import version_for
 from runs.selectors.console.run import input_for
 from runs.selectors.points import Point, actions_behind, actions_kept, point_at
@@ -123,7 +123,7 @@ def _version(actor: Actor, parent: Run, number: int) -> AgentVersion:
 
 def _program(version: AgentVersion) -> type[Program]:
     try:
-        return get_program(version.program, version.program_version)
+        return program_for(version)
     except ProgramError as error:
         raise ConflictError(f"the code of version {version.number} is not installed here: {error}") from error
 

@@ -4,10 +4,10 @@ from uuid import UUID
 
 from agentops.accounts.roles import Actor, Scope
 from agentops.common.errors import InvalidInputError
+from runs.definitions import program_for
 from runs.engine.errors import ProgramError
 from runs.engine.states import Move
 from runs.models import AgentVersion, Run
-from runs.programs import get_program
 from runs.selectors.agents import version_for
 from runs.selectors.runs import run_for
 from runs.services.control import apply
@@ -49,7 +49,7 @@ def migrate_run(*, actor: Actor, run_id: UUID, version: int | None = None, reaso
 
 def _nodes(version: AgentVersion) -> list[str]:
     try:
-        return list(get_program(version.program, version.program_version).nodes)
+        return list(program_for(version).nodes)
     except ProgramError as error:
         raise InvalidInputError(
             str(error), errors=[{"pointer": "/version", "message": str(error)}]

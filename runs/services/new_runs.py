@@ -14,13 +14,13 @@ from agentops.common.ids import new_id
 from agentops.common.types import JsonObject, JsonValue
 from runs.checkpoints.codec import encode_capped
 from runs.checkpoints.store import genesis
+from runs.definitions import program_for
 from runs.engine.errors import ProgramError
 from runs.engine.limits import MAX_KEY_CHARACTERS as MAX_CONCURRENCY_KEY_CHARACTERS
 from runs.engine.limits import KeyPartError, key_of
 from runs.engine.program import Program
 from runs.json_schema import MAX_ERRORS, check
 from runs.models import AgentVersion, Run
-from runs.programs import get_program
 from runs.services.callback_url import check_callback_url
 from runs.services.checks import (
     MAX_KEY_CHARACTERS,
@@ -154,7 +154,7 @@ def built_run(
 
 def _program_of(version: AgentVersion) -> type[Program]:
     try:
-        return get_program(version.program, version.program_version)
+        return program_for(version)
     except ProgramError as error:
         raise ConflictError(
             f"the code of agent {version.agent.slug!r} is not installed on this server: {error}"

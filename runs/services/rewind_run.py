@@ -8,10 +8,10 @@ from agentops.common.canonical import clean_json
 from agentops.common.errors import ConflictError
 from agentops.common.transactions import after_commit, transaction
 from runs import broadcasts, dispatch
+from runs.definitions import program_for
 from runs.engine.errors import ProgramError
 from runs.engine.states import Move, RunStatus, sources
 from runs.models import Run
-from runs.programs import get_program
 from runs.selectors.points import Point, point_at
 from runs.selectors.runs import run_for
 from runs.services.begin_branch import begin_branch
@@ -63,7 +63,7 @@ def may_rewind(run: Run) -> bool:
 def _check_node(run: Run, point: Point) -> None:
     version = run.agent_version
     try:
-        nodes = get_program(version.program, version.program_version).nodes
+        nodes = program_for(version).nodes
     except ProgramError as error:
         raise ConflictError(f"the code of this run is not installed here: {error}") from error
     if point.node not in nodes:

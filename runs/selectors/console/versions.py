@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from agentops.accounts.roles import Actor
+from runs.definitions import program_for
 from runs.engine.errors import ProgramError
 from runs.models import AgentVersion, Run
-from runs.programs import get_program
 from runs.selectors.agents import versions_for
 
 SHOWN_VERSIONS = 50
@@ -32,7 +32,7 @@ def versions_to_migrate_to(actor: Actor, run: Run) -> list[Fit]:
 
 def _problem(run: Run, version: AgentVersion) -> str:
     try:
-        nodes = get_program(version.program, version.program_version).nodes
+        nodes = program_for(version).nodes
     except ProgramError as error:
         return str(error)
     return "" if run.node in nodes else f"has no node {run.node!r}; it has {', '.join(nodes)}"
