@@ -80,6 +80,9 @@ class Reuse(models.Model):
                 name="reuse_status_known",
             ),
         ]
+        indexes: ClassVar = [
+            models.Index(fields=["body"], name="reuse_blob", condition=models.Q(body_codec=2))
+        ]
 
     def __str__(self) -> str:
         return f"{self.tool} of {self.source_run_id} step {self.source_seq}"

@@ -39,7 +39,7 @@ class Run(models.Model):
     processes that died with the run at the node step
     `lost_seq`: with other runs beside it, or alone (PROTOCOL 21). Foreign keys of the hot path are without database constraints: each would cost
     a key-share lock a row. `callback_ended_at` is the `ended_at` that a callback exists for: a run that ends again after a
-    retry is told of again.
+    retry is told of again. `archived_at`: its other rows are not here any more, but in a file (Archive).
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -126,6 +126,7 @@ class Run(models.Model):
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     started_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
+    archived_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints: ClassVar = [
@@ -181,6 +182,7 @@ class Run(models.Model):
             models.Index(fields=["ended_at"], name="run_untold_end", condition=UNTOLD_END),
             # For sources that tell of ends: coarse, and next to nothing to keep up when a run ends.
             BrinIndex(fields=["ended_at"], name="run_ends", pages_per_range=32, autosummarize=True),
+            models.Index(fields=["output"], name="run_output_blob", condition=Q(output_codec=2)),
             GinIndex(fields=["health"], name="run_health", condition=~Q(health=[])),
             GinIndex(fields=["tags"], name="run_tags", condition=~Q(tags=[])),
             GinIndex(WORDS_OF_TITLE, name="run_words"),

@@ -120,6 +120,7 @@ class ScheduleFire(models.Model):
             models.Index(
                 fields=["schedule"], name="schedule_fire_busy", condition=Q(status="started", is_over=False)
             ),
+            models.Index(fields=["run"], name="schedule_fire_of_run", condition=Q(run__isnull=False)),
         ]
 
     def __str__(self) -> str:

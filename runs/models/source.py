@@ -106,7 +106,10 @@ class TriggerStart(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["trigger", "event_id"], name="trigger_starts_once"),
         ]
-        indexes: ClassVar = [models.Index(fields=["trigger", "-id"], name="trigger_start_list")]
+        indexes: ClassVar = [
+            models.Index(fields=["trigger", "-id"], name="trigger_start_list"),
+            models.Index(fields=["run"], name="trigger_start_of_run", condition=models.Q(run__isnull=False)),
+        ]
 
     def __str__(self) -> str:
         return f"{self.trigger_id} at {self.event_id}"

@@ -74,6 +74,13 @@ class Outcome(models.Model):
     key_id = models.SmallIntegerField(default=1)
     mac = models.BinaryField(max_length=32)
 
+    class Meta:
+        # Who refers to a large value (Blob): a handful of rows have one.
+        indexes: ClassVar = [
+            models.Index(fields=["body"], name="outcome_body_blob", condition=Q(body_codec=2)),
+            models.Index(fields=["request"], name="outcome_request_blob", condition=Q(request_codec=2)),
+        ]
+
     def __str__(self) -> str:
         return f"outcome of {self.run_id} step {self.seq}"
 
@@ -159,12 +166,19 @@ class Checkpoint(models.Model):
     hash = models.BinaryField(max_length=32)
     tip_hash = models.BinaryField(max_length=32, null=True)
 
+    class Meta:
+        indexes: ClassVar = [models.Index(fields=["body"], name="checkpoint_blob", condition=Q(codec=2))]
+
     def __str__(self) -> str:
         return f"checkpoint of {self.run_id} at {self.seq}"
 
 
 class Blob(models.Model):
-    """A large value of a team, stored once under the keyed digest of its bytes."""
+    """A large value of a team, stored once under the keyed digest of its bytes.
+
+    `created_at` is when somebody last stored it, give or take some minutes: what was stored lately may be about to be
+    referred to (runs.services.free_blobs).
+    """
 
     digest = models.BinaryField(primary_key=True, max_length=32)
     team_id = models.UUIDField()
