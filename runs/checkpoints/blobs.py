@@ -8,11 +8,24 @@ import hmac
 from typing import Any
 from uuid import UUID
 
+from django.db import connection
+
 from runs.checkpoints.chain import blob_digest
 from runs.checkpoints.codec import Codec, Encoded, decode
 from runs.models import Blob
 
 MIN_BLOB_BYTES = 64 << 10
+
+# One that stands already is left alone, but for the note that somebody is about to refer to it: until an hour after that
+# it is not taken away, whoever refers to it (runs.services.free_blobs).
+STAYS = (
+    "ON CONFLICT (digest) DO UPDATE SET created_at = clock_timestamp()"
+    " WHERE runs_blob.created_at < clock_timestamp() - interval '10 minutes'"
+)
+_PUT = (
+    "INSERT INTO runs_blob (digest, team_id, codec, body, plain_bytes)"  # noqa: S608 -- constants
+    f" VALUES (%(digest)s, %(team_id)s, %(codec)s, %(body)s, %(plain_bytes)s) {STAYS}"
+)
 
 
 def shelved(team_id: UUID, encoded: Encoded) -> Encoded:
@@ -24,10 +37,11 @@ def shelved(team_id: UUID, encoded: Encoded) -> Encoded:
 
 
 def put(team_id: UUID, encoded: Encoded) -> None:
-    """Store the blob that a shelved value refers to; one that stands already is left alone."""
+    """Store the blob that a shelved value refers to."""
     assert encoded.blob is not None
-    values = {"codec": encoded.blob.codec, "body": encoded.blob.body, "plain_bytes": encoded.plain_bytes}
-    Blob.objects.get_or_create(digest=encoded.body, defaults={"team_id": team_id, **values})
+    params: dict[str, Any] = {"digest": encoded.body, "team_id": team_id, "plain_bytes": encoded.plain_bytes}
+    with connection.cursor() as cursor:
+        cursor.execute(_PUT, params | {"codec": encoded.blob.codec, "body": encoded.blob.body})
 
 
 def load(codec: int, body: bytes | memoryview) -> Any:

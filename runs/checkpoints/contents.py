@@ -13,11 +13,18 @@ from uuid import UUID
 import zstandard
 from django.db import connection
 
+from runs.checkpoints.blobs import STAYS
 from runs.checkpoints.chain import blob_digest
 from runs.checkpoints.codec import MIN_COMPRESSED_BYTES
 from runs.engine.files import File
 from runs.models import Blob
 
+# Two statements: in one, what the first inserts is not there for the second. Blobs are locked in one order.
+_STORE = (
+    "INSERT INTO runs_blob (digest, team_id, codec, body, plain_bytes)"  # noqa: S608 -- constants
+    " SELECT * FROM unnest(%(digests)s::bytea[], %(teams)s::uuid[], %(codecs)s::smallint[], %(bodies)s::bytea[],"
+    f" %(sizes)s::bigint[]) {STAYS}"
+)
 _MEND = (
     "UPDATE runs_blob b SET team_id = n.team_id, codec = n.codec, body = n.body FROM unnest(%(digests)s::bytea[],"
     " %(teams)s::uuid[], %(codecs)s::smallint[], %(bodies)s::bytea[]) AS n(digest, team_id, codec, body)"
@@ -74,12 +81,13 @@ class Shelf:
 
 def _store(rows: list[Blob]) -> None:
     """Store the contents; one that stands already under its digest, but was altered there, is mended."""
-    Blob.objects.bulk_create(rows, ignore_conflicts=True)
     params: dict[str, Any] = {
         "digests": [row.digest for row in rows], "teams": [row.team_id for row in rows],
         "codecs": [row.codec for row in rows], "bodies": [row.body for row in rows],
+        "sizes": [row.plain_bytes for row in rows],
     }  # fmt: skip
     with connection.cursor() as cursor:
+        cursor.execute(_STORE, params)
         cursor.execute(_MEND, params)
 
 

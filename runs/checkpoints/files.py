@@ -10,7 +10,7 @@ from runs.checkpoints.codec import Encoded, encode
 from runs.checkpoints.lineage import lineage
 from runs.checkpoints.store import FILES
 from runs.engine.files import File, Manifest, apply_change, change_between
-from runs.models import Checkpoint
+from runs.models import Checkpoint, FileUse
 
 NO_CHANGE = b""
 
@@ -63,6 +63,13 @@ def first_files(team_id: UUID, run_id: UUID, manifest: Manifest) -> tuple[Encode
     if encoded.blob is not None:
         put(team_id, encoded)
     return encoded, files_hash(team_id, run_id, 0, NO_CHANGE, encoded)
+
+
+def note_uses(run_id: UUID, manifest: Manifest) -> None:
+    """Note which contents the run holds, so that they stay. Transaction: the caller's."""
+    digests = {bytes.fromhex(file.blob) for file in manifest.values()}
+    uses = [FileUse(run_id=run_id, digest=digest) for digest in sorted(digests)]
+    FileUse.objects.bulk_create(uses, ignore_conflicts=True)
 
 
 def encoded_change(team_id: UUID, change: JsonObject) -> Encoded:

@@ -116,6 +116,13 @@ def apply_change(manifest: Manifest, change: JsonObject) -> list[str]:
     return list(put)
 
 
+def contents_of(change: JsonObject) -> list[bytes]:
+    """Return the digests of the contents that a change brings, each once."""
+    put = change["put"]
+    assert isinstance(put, dict)
+    return sorted({bytes.fromhex(_file(told).blob) for told in put.values()})
+
+
 def _told(file: File) -> list[JsonValue]:
     return [file.size_bytes, file.sha256, file.mode, file.blob]
 

@@ -11,6 +11,7 @@ from runs.checkpoints.blobs import shelved
 from runs.checkpoints.chain import checkpoint_hash, end_mac, files_hash
 from runs.checkpoints.codec import Encoded, encode, encode_capped
 from runs.checkpoints.segments import Segment, Tail
+from runs.engine.files import contents_of
 from runs.engine.updates import Delta
 from runs.journal.fence import Lease, Row, execute, fenced, persist
 from runs.journal.pending import Pending
@@ -42,6 +43,7 @@ class NodeCommit:
     n_actions: int
     files: Encoded | None = None
     files_hash: bytes = b""
+    file_uses: tuple[bytes, ...] = ()
 
 
 def encode_delta(
@@ -67,7 +69,8 @@ def encode_delta(
     link = checkpoint_hash(*place, position.head_hash, encoded, files=tail.files)
     tail.add(delta)
     segment = tail.segment(*place, link)
-    return NodeCommit(encoded, link, segment, summary[:300], n_actions, change, tail.files)
+    uses = () if files is None else tuple(contents_of(files))
+    return NodeCommit(encoded, link, segment, summary[:300], n_actions, change, tail.files, uses)
 
 
 def commit_goto(
@@ -188,6 +191,11 @@ def pause(lease: Lease, *, kind: str, text: str) -> None:
     persist(lambda: execute(_PAUSED, params))
 
 
+def pause_over_budget(lease: Lease, told: JsonObject) -> None:
+    """Pause the run for its budget is used up, as `told` says; who raises it lets the run go on."""
+    persist(lambda: execute(_OVER_BUDGET, _fence(lease) | {"waiting_on": json.dumps(told)}))
+
+
 _GUARD = "WHERE id = %(run_id)s AND epoch = %(epoch)s AND status = 'running'"
 # The commit that let the run sleep or wait may be what tells that it should end or pause.
 _ASKED = (
@@ -209,6 +217,11 @@ _PAUSE_ASKED = (
 _PAUSED = (
     "UPDATE runs_run SET status = 'paused', paused_from = 'queued', worker_id = NULL,"
     f" waiting_on = %(waiting_on)s::jsonb {_GUARD}"
+)
+
+_OVER_BUDGET = _PAUSED.replace(
+    "worker_id = NULL,",
+    "worker_id = NULL, health = array_append(array_remove(health, 'over_budget'), 'over_budget'),",
 )
 
 
@@ -236,8 +249,9 @@ def _commit(
     values = [params.pop("value", None), done.delta, done.files]
     arms: tuple[str, ...] = ("node_step", "checkpoint")
     if done.files is not None:
-        arms += ("files",)
+        arms += ("files", "file_uses")
         params |= {
+            "file_uses": list(done.file_uses),
             "files_codec": done.files.codec,
             "files_body": done.files.body,
             "files_hash": done.files_hash,

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
+from runs.checkpoints.blobs import STAYS
 from runs.checkpoints.codec import Encoded
 
 _WHERE = "WHERE id = %(run_id)s AND epoch = %(epoch)s AND status = 'running'"
@@ -92,6 +93,10 @@ ARMS = {
         " SELECT %(run_id)s, %(seq)s, 'c', team_id, %(parent_seq)s, %(branch)s, %(files_codec)s, %(files_body)s, %(key_id)s,"
         " %(files_hash)s FROM r"
     ),
+    "file_uses": (
+        "INSERT INTO runs_fileuse (run_id, digest) SELECT %(run_id)s, u.digest FROM r, unnest(%(file_uses)s::bytea[]) AS u(digest)"
+        " ON CONFLICT DO NOTHING"
+    ),
     "segment": (
         "INSERT INTO runs_checkpoint (run_id, seq, kind, team_id, parent_seq, branch, codec, body, key_id, hash, tip_hash)"
         " SELECT %(run_id)s, %(seq)s, 'g', team_id, %(segment_from)s, %(branch)s, %(segment_codec)s, %(segment_body)s,"
@@ -146,7 +151,7 @@ ARMS = {
         "INSERT INTO runs_blob (digest, team_id, codec, body, plain_bytes)"
         " SELECT b.digest, r.team_id, b.codec, b.body, b.plain_bytes FROM r, unnest(%(blob_digests)s::bytea[],"
         " %(blob_codecs)s::smallint[], %(blob_bodies)s::bytea[], %(blob_sizes)s::bigint[])"
-        " AS b(digest, codec, body, plain_bytes) ON CONFLICT DO NOTHING"
+        f" AS b(digest, codec, body, plain_bytes) {STAYS}"
     ),
     "intent": (
         "INSERT INTO runs_intent (run_id, seq, team_id, tool, tool_version, idempotency_key, request_hash, token, epoch,"
@@ -188,6 +193,15 @@ ARMS = {
     ),
     "settle_intent": (
         "UPDATE runs_intent SET settled_at = clock_timestamp() FROM r WHERE run_id = %(run_id)s AND seq = %(seq)s"
+    ),
+    # Its row is locked last, and nothing is locked after it.
+    "spend_day": (
+        "INSERT INTO runs_spendday AS d (team_id, day, agent_id, model, n_calls, n_unpriced, cost_microusd, tokens_in, tokens_out)"
+        " SELECT r.team_id, (clock_timestamp() AT TIME ZONE 'UTC')::date, x.agent_id, %(model)s::text, 1, %(n_unpriced)s,"
+        " %(cost_microusd)s, %(tokens_in)s, %(tokens_out)s FROM r, runs_run x WHERE x.id = %(run_id)s"
+        " ON CONFLICT (team_id, day, agent_id, model) DO UPDATE SET n_calls = d.n_calls + 1,"
+        " n_unpriced = d.n_unpriced + excluded.n_unpriced, cost_microusd = d.cost_microusd + excluded.cost_microusd,"
+        " tokens_in = d.tokens_in + excluded.tokens_in, tokens_out = d.tokens_out + excluded.tokens_out"
     ),
     "supersede": (
         "UPDATE runs_step SET is_superseded = true FROM r WHERE run_id = %(run_id)s AND parent_seq = %(seq)s"
@@ -246,7 +260,8 @@ LOAD_ACTIONS = (
 
 def with_blobs(arms: tuple[str, ...], params: dict[str, Any], values: Iterable[Encoded]) -> tuple[str, ...]:
     """Return the arms, and the one that stores the large values that `values` refer to, if any; fills `params`."""
-    found = [(value.body, value.blob) for value in values if value.blob is not None]
+    # Each once, and always in the same order: two that store the same must not wait for each other.
+    found = sorted({value.body: value.blob for value in values if value.blob is not None}.items())
     if not found:
         return arms
     params |= {

@@ -16,7 +16,7 @@ from agentops.common.transactions import after_commit, transaction
 from agentops.common.types import JsonObject
 from runs import broadcasts, dispatch
 from runs.checkpoints.codec import Encoded, encode_capped
-from runs.checkpoints.files import NO_CHANGE, first_files
+from runs.checkpoints.files import NO_CHANGE, first_files, note_uses
 from runs.checkpoints.reuses import seal_of
 from runs.checkpoints.store import FILES, SNAPSHOT, fork_genesis
 from runs.engine.reuse import Mode
@@ -103,6 +103,7 @@ def _store(actor: Actor, plan: ForkPlan, run: Run, request: ForkRequest) -> None
     first: dict[str, Any] = {"run": run, "seq": 0, "team_id": run.team_id, "branch": run.branch,
         "parent_seq": plan.point.checkpoint_seq, "key_id": conf().integrity_key_id}  # fmt: skip
     if files:
+        note_uses(run.pk, plan.files)
         Checkpoint.objects.create(kind=FILES, codec=files[0].codec, body=files[0].body, hash=tip, **first)
     Checkpoint.objects.create(
         kind=SNAPSHOT, codec=snapshot.codec, body=snapshot.body, hash=run.head_hash, tip_hash=plan.checkpoint_hash, **first
