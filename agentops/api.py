@@ -17,6 +17,8 @@ from approvals.api import router as approval_router
 from approvals.api_policy import router as rule_router
 from memory.api import router as memory_router
 from runs.api import agents_router, router
+from runs.api_agents import router as definition_router
+from runs.api_agents import tools_router
 from runs.api_audit import router as audit_router
 from runs.api_batches import router as batch_router
 from runs.api_batches import run_router as batch_run_router
@@ -107,6 +109,8 @@ api.add_router("/sources", source_router)
 api.add_router("/triggers", trigger_router)
 api.add_router("/providers", provider_router)
 api.add_router("/schedules", schedule_router)
+api.add_router("/agents", definition_router)
+api.add_router("/tools", tools_router)
 api.add_router("/bulk", bulk_router)
 api.add_router("/audit", audit_router)
 api.add_router("/memory", memory_router)

@@ -8,6 +8,9 @@ class MemoryConfig(AppConfig):
     def ready(self) -> None:
         import memory.agent_tools  # noqa: F401 -- puts the tools into the registry
         from memory.adapters.vectors import sweep_vectors
+        from memory.selectors.spaces import unknown_spaces
         from runs.chores import add_chore
+        from runs.definition_checks import add_definition_check
 
         add_chore("memory: sweep vectors", sweep_vectors, every_ticks=20_000)
+        add_definition_check("memory: spaces", unknown_spaces)

@@ -35,6 +35,14 @@ def check(value: JsonValue, schema: JsonObject, *, what: str) -> None:
         raise InvalidInputError(f"{what} does not fit its schema{where}: {first['message']}", errors=errors)
 
 
+def check_schema(schema: JsonObject) -> None:
+    """Accept a schema that values can be checked against. Nothing is fetched for it.
+
+    Raises: InvalidInputError
+    """
+    _validator(_Key(schema))
+
+
 class _Key:
     """A schema as a key of the cache: equal when its JSON is."""
 

@@ -328,8 +328,12 @@ class VersionOut(BaseModel):
     program_version: str
     source_hash: str
     input_schema: dict[str, Any]
+    is_code: bool = Field(description="Whether it is made of code; else of a definition.")
+    note: str
+    created_by: str = Field(description="Empty for versions of code, which registers itself.")
     created_at: datetime
     published_at: datetime | None
+    withdrawn_at: datetime | None = Field(description="When somebody rolled back from it.")
 
 
 class AgentOut(AgentRowOut):

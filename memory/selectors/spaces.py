@@ -1,6 +1,8 @@
 """Reading spaces of memory."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
 
 from django.db.models import Count, Q
 
@@ -38,6 +40,16 @@ def space_for(actor: Actor, slug: str) -> Space:
         there = f"there are {', '.join(known[:20])}" if known else "the team has none yet; an admin makes one"
         raise NotFoundError(f"there is no space {slug!r}; {there}", space=slug, known=known[:100])
     return space
+
+
+def unknown_spaces(team_id: UUID, definition: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the places of a definition that name spaces which are not there, and what is wrong with them."""
+    named = definition["memory"]
+    known = set(Space.objects.filter(team_id=team_id, slug__in=named).values_list("slug", flat=True))
+    missing = [(n, slug) for n, slug in enumerate(named) if slug not in known]
+    return [
+        (f"/memory/{n}", f"there is no space {slug!r}; make it under Memory first") for n, slug in missing
+    ]
 
 
 def named_spaces(actor: Actor, slugs: Sequence[str]) -> list[Space]:

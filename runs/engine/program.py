@@ -62,6 +62,7 @@ class Program:
     `queue` names the workers that its runs need. `max_running` of them are executed at once, None for as many as there are
     places. `concurrency_key` is what else they are counted by: a template over the input such as `customer-{customer}`, of
     which each key has `max_running_per_key` places. What an admin sets in the console counts instead.
+    `reads_notes` says that its nodes ask for the notes which people and the watch leave (ctx.notes).
     """
 
     name: ClassVar[str] = ""
@@ -76,6 +77,7 @@ class Program:
     concurrency_key: ClassVar[str] = ""
     max_running: ClassVar[int | None] = None
     max_running_per_key: ClassVar[int | None] = None
+    reads_notes: ClassVar[bool] = False
     nodes: ClassVar[dict[str, Node]] = {}
     start_node: ClassVar[str] = ""
 
@@ -118,6 +120,11 @@ class Program:
         return command
 
 
+def is_program_name(name: str) -> bool:
+    """Return whether a program, and so an agent, may be called so."""
+    return _NAME.fullmatch(name) is not None
+
+
 def _nodes_of(cls: type) -> list[Node]:
     marked = [(name, member) for name, member in vars(cls).items() if hasattr(member, "__agentops_node__")]
     return [Node(name, member, *member.__agentops_node__) for name, member in marked]
@@ -127,7 +134,7 @@ def _problem(cls: type[Program], starts: list[str]) -> str:
     """Return what keeps the class from being a program; empty when nothing does."""
     taken = sorted(set(cls.nodes) & set(vars(Program)))
     unmarked = [name for name, found in cls.nodes.items() if getattr(cls, name) is not found.function]
-    if not _NAME.fullmatch(cls.name):
+    if not is_program_name(cls.name):
         return f"needs a name of lower-case letters, digits and hyphens, at most 100 characters, not {cls.name!r}"
     if taken:
         return f"has a node called {taken[0]!r}, but programs use that name themselves; choose another"

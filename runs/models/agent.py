@@ -68,3 +68,8 @@ class AgentVersion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.agent} v{self.number}"
+
+    @property
+    def is_code(self) -> bool:
+        """Whether it is made of code, not of a definition."""
+        return self.definition is None

@@ -1,0 +1,60 @@
+"""Reading what agents are made of: the documents of their versions, and the tools to choose from."""
+
+from dataclasses import dataclass
+
+from agentops.accounts.roles import Actor, Scope
+from agentops.common.errors import ConflictError
+from agentops.common.types import JsonObject
+from runs.engine.agent_definition import FORMAT, filled
+from runs.engine.tools import Effect
+from runs.llm.inner import INNER
+from runs.models import AgentVersion
+from runs.programs import programs
+from runs.selectors.agents import version_for
+from runs.tools.registry import all_tools
+
+
+@dataclass(frozen=True, slots=True)
+class OfferedTool:
+    """A tool that agents may be given."""
+
+    name: str
+    effect: Effect
+    description: str
+    args_schema: JsonObject
+    is_idempotent: bool
+
+
+def tools_for(actor: Actor) -> list[OfferedTool]:
+    """Return the tools that are installed here, by name. Raises: NotAllowedError."""
+    actor.require(Scope.READ)
+    programs()
+    registered = [
+        OfferedTool(it.name, it.effect, it.description, it.args_schema, it.idempotent) for it in all_tools()
+    ]
+    inside = [OfferedTool(it.name, it.effect, it.description, it.args_schema, True) for it in INNER.values()]  # noqa: FBT003 -- a field
+    return sorted([*registered, *inside], key=lambda it: it.name)
+
+
+def document_of(version: AgentVersion) -> JsonObject:
+    """Return what the version is made of, as a document that can be compared with another one's.
+
+    Of an agent of code that is which code, with its input schema and recovery policy.
+    """
+    if version.definition is not None:
+        return filled(version.definition)
+    return {
+        "program": version.program, "program_version": version.program_version, "source_hash": version.source_hash,
+        "input_schema": version.input_schema, "recovery": version.recovery,
+    }  # fmt: skip
+
+
+def export_of(actor: Actor, slug: str, number: int | None = None) -> JsonObject:
+    """Return the file by which a version is carried to another team or server; the newest published one by default.
+
+    Raises: NotFoundError; ConflictError for an agent of code.
+    """
+    version = version_for(actor, slug, number)
+    if version.definition is None:
+        raise ConflictError(f"the agent {slug!r} is made of code: carry its files over instead")
+    return {"format": FORMAT, "slug": slug, "version": version.number, "definition": filled(version.definition)}  # fmt: skip
