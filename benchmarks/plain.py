@@ -45,6 +45,9 @@ class PlainShell:
     def now_iso(self) -> str:
         return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
+    def notes_behind(self, after: int) -> list[Any]:
+        return []
+
     def random(self) -> float:
         return random.random()
 

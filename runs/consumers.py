@@ -13,6 +13,7 @@ from agentops.accounts.selectors import actor_of_user
 from agentops.common.errors import AgentOpsError
 from runs.broadcasts import run_group, team_group
 from runs.selectors.runs import run_for
+from runs.services.note_look import note_look
 
 MAX_SUBSCRIPTIONS = 20
 NOT_SIGNED_IN, NOT_ALLOWED = 4401, 4403
@@ -71,7 +72,11 @@ def _group(actor: Actor, topic: str) -> str | None:
     if topic == "runs":
         return team_group(actor.team_id)
     kind, _colon, run_id = topic.partition(":")
+    if kind != "run":
+        return None
     try:
-        return run_group(run_for(actor, UUID(run_id)).pk) if kind == "run" else None
+        run = run_for(actor, UUID(run_id))
     except (ValueError, AgentOpsError):
         return None
+    note_look(actor=actor, run=run)
+    return run_group(run.pk)

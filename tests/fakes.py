@@ -121,6 +121,9 @@ class InMemoryShell:
     def now_iso(self) -> str:
         return self.time
 
+    def notes_behind(self, after: int) -> list[Any]:
+        return []
+
     def random(self) -> float:
         return 0.5
 

@@ -20,6 +20,9 @@ os.environ |= {
 if "WORKSPACES" not in os.environ:  # processes that a test starts share it
     os.environ["WORKSPACES"] = tempfile.mkdtemp(prefix="agentops-workspaces-")
     atexit.register(shutil.rmtree, os.environ["WORKSPACES"], ignore_errors=True)
+if "ARCHIVES" not in os.environ:
+    os.environ["ARCHIVES"] = tempfile.mkdtemp(prefix="agentops-archives-")
+    atexit.register(shutil.rmtree, os.environ["ARCHIVES"], ignore_errors=True)
 
 from agentops.settings import *  # noqa: E402, F403 -- the environment must stand before
 
@@ -32,6 +35,7 @@ AGENT_MODULES = [
     "tests.healing",
     "tests.filing",
     "tests.families",
+    "tests.sticking",
     "tests.talking",
     "tests.property.world",
 ]

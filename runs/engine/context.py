@@ -69,6 +69,9 @@ class Shell(Protocol):
     def workspace(self) -> Path:
         """Return the run's folder, with the files of its last checkpoint."""
 
+    def notes_behind(self, after: int) -> list[JsonValue]:
+        """Return the notes left for the run behind the number `after`, in their order."""
+
 
 class Context(ChildRuns, ApprovedTools, LanguageModels):
     """A node's door to the world. Whatever goes through it happens once, however often the node runs.
@@ -202,6 +205,14 @@ class Context(ChildRuns, ApprovedTools, LanguageModels):
     def random(self) -> float:
         """Return a number in [0, 1), the same again when the node runs again."""
         return float(self._rider(self._shell.random))  # type: ignore[arg-type]  # a float was recorded
+
+    def notes(self, *, after: int) -> Any:
+        """Return the notes that people and the watch have left for the run behind the number `after`.
+
+        Each is an object with `n`, `do` (`nudge` or `hand_off`), `text` and `by`. A program that asks for them says so by
+        `reads_notes`.
+        """
+        return self._rider(lambda: self._shell.notes_behind(after))
 
     def progress(self, done: int, total: int | None = None, note: str = "") -> None:
         """Say how far the run is; shown from the next commit on."""

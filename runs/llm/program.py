@@ -64,6 +64,7 @@ class LlmAgent(Program):
     """An agent that a language model drives. Its `definition` says with which words, models, tools and limits."""
 
     is_abstract: ClassVar[bool] = True
+    reads_notes: ClassVar[bool] = True
     name: ClassVar[str] = "llm"
     title: ClassVar[str] = "Language model"
     definition: ClassVar[LlmDefinition] = LlmDefinition()
@@ -92,7 +93,12 @@ class LlmAgent(Program):
         """One request to the model."""
         if state.get("turns", 0) >= self.definition.max_turns:
             return Fail(f"no end after {self.definition.max_turns} turns", code="turns_exhausted")
+        notes = ctx.notes(after=state.get("notes", 0))
+        read = {"notes": notes[-1]["n"]} if notes else {}
+        if "session" in state and any(note["do"] == "hand_off" for note in notes):
+            return Goto("handoff", set=read, note="a fresh session was asked for")
         began = [] if "messages" in state else [{"role": "user", "text": self.task_of(state)}]
+        began += [{"role": "user", "text": f"A note from {note['by']}: {note['text']}"} for note in notes]
         messages = [*state.get("messages", []), *began]
         session = dict(state.get("session") or {"number": 1, "start": 0, "tool_calls": 0, "tokens": 0})
         if self.definition.memory and "memory" not in session:
@@ -106,7 +112,7 @@ class LlmAgent(Program):
         session["tokens"] += used["tokens_in"] + used["tokens_out"]
         return Goto(
             "act" if any(name != FINISH for name in calls) else "finish",
-            set={"turns": state.get("turns", 0) + 1, "session": session,
+            set={"turns": state.get("turns", 0) + 1, "session": session, **read,
                  "empty_replies": state.get("empty_replies", 0) + 1 if is_empty else 0},
             extend={"messages": [*began, said]},
             note=f"{answer['answered']}: {', '.join(calls) or answer['text']}",

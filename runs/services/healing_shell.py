@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 from runs.engine.context import Context
@@ -13,9 +14,11 @@ from runs.engine.rungs import GIVE_UP, TRY_AGAIN
 from runs.engine.strategy import PLAIN, Strategy
 from runs.engine.tools import Effect
 from runs.journal.actions import Entry
+from runs.journal.fence import persist
 from runs.services.action_shell import ActionShell, Open
 from runs.services.cached_reads import cached_output, keep_answer
 from runs.services.calling import Tried
+from runs.services.read_notes import notes_of
 from runs.tools.registry import get_tool
 
 
@@ -30,6 +33,9 @@ class HealingShell(ActionShell):
         """Take note of the failures that the journal holds."""
         self.failed = {it.name: [it.request_hash] for it in recorded if it.status == "failed"}
         self._withheld: set[int] = set()
+
+    def notes_behind(self, after: int) -> list[Any]:
+        return persist(lambda: notes_of(self.lease.run_id, after))
 
     def perform(self, actions: Sequence[Execute], max_parallel: int) -> list[Recorded]:
         done = super().perform(actions, max_parallel)

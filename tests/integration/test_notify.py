@@ -31,7 +31,7 @@ from agentops.notify.services.send_delivery import (
 from agentops.notify.services.send_due import send_due
 from agentops.notify.topics import Quiet, Topic, send_at
 from runs.journal.fence import execute
-from runs.models import Run
+from runs.models import Run, StuckState
 from runs.services.callback_keys import signing_keys
 from tests.mailbox import Mailbox, a_mailbox
 from tests.personas import World, actor
@@ -280,12 +280,18 @@ def test_ends_and_flags_of_runs_are_told_once_to_those_who_want_it(world: World)
     set_preference(actor=ada, channels=chosen, quiet_from_minute=0, quiet_until_minute=0)
     run = drive(a_run("test-steps", {"n": 1}, team=world.analytical))
     drive(a_run("test-steps", {"n": 1}, team=world.brook))
-    Run.objects.filter(pk=run.pk).update(health=["stuck", "retrying"])
-    told = find_causes()
+    Run.objects.filter(pk=run.pk).update(health=["integrity_failed", "retrying"])
+    for found in (run, drive(a_run("test-steps", {"n": 1}, team=world.analytical))):
+        StuckState.objects.create(
+            team=world.analytical, run=found, agent_id=found.agent_id, reason="looping", node="login", text="again",
+            fingerprint="1-a", from_at="2026-01-01T00:00:00Z", tell_at="2026-01-01T00:00:01Z",
+        )  # fmt: skip
+    find_causes()
     assert find_causes() == 0
     titles = [delivery.notice.title for delivery in bell_for(ada).items]
-    assert "test-steps is stuck" in titles
-    assert told == len(titles)
+    assert "test-steps is integrity failed" in titles
+    assert "2 runs are looping at login" in titles
+    assert titles.count("2 runs are looping at login") == titles.count("test-steps is integrity failed") == 1
     assert [title for title in titles if "has succeeded" in title]
 
 

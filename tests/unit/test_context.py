@@ -34,6 +34,7 @@ CALLS: dict[str, Callable[[Context], Any]] = {
     "child_outputs": lambda ctx: ctx.child_outputs(UUID(int=1)),
     "now": lambda ctx: ctx.now(),
     "random": lambda ctx: ctx.random(),
+    "notes": lambda ctx: ctx.notes(after=0),
     "progress": lambda ctx: ctx.progress(1, 2),
     "log": lambda ctx: ctx.log("line"),
 }
@@ -63,6 +64,9 @@ class Shell:
 
     def random(self) -> float:
         return float(self._note(0.5))
+
+    def notes_behind(self, after: int) -> list[Any]:
+        return [self._note({"n": after + 1})]
 
     def progress(self, done: int, total: int | None, note: str) -> None:
         self._note((done, total, note))

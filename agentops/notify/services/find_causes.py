@@ -36,15 +36,24 @@ WHERE r.health <> '{}' AND r.health && %(flags)s::varchar[] AND f.flag = ANY(%(f
         AND n.key = 'flag:' || r.id || ':' || f.flag || ':' || to_char(clock_timestamp(), 'YYYY-MM-DD'))
 LIMIT %(limit)s
 """
+# Runs that are stuck for one and the same reason are one notice a day; about a forgotten one its people are asked by itself.
+_STUCK = """
+SELECT s.team_id, s.fingerprint, s.reason, max(s.node), max(s.text), array_agg(s.id), min(s.run_id::text), min(r.title), s.alone,
+    to_char(clock_timestamp(), 'YYYY-MM-DD')
+FROM (SELECT *, CASE WHEN reason = 'forgotten' THEN run_id END AS alone FROM runs_stuckstate
+    WHERE tell_at IS NOT NULL AND told_at IS NULL ORDER BY tell_at LIMIT %(limit)s) s JOIN runs_run r ON r.id = s.run_id
+GROUP BY s.team_id, s.fingerprint, s.reason, s.alone
+"""
+_TOLD = "UPDATE runs_stuckstate SET told_at = clock_timestamp() WHERE id = ANY(%(ids)s) AND told_at IS NULL RETURNING id"
 FLAGS: dict[Topic, tuple[str, ...]] = {
-    Topic.STUCK: ("stuck", "stalled", "looping", "orphan", "forgotten", "integrity_failed"),
+    Topic.STUCK: ("integrity_failed",),
     Topic.BUDGET: ("over_budget", "burning"),
 }
 
 
 def find_causes() -> int:
     """Put notices on their way for what has happened since the last look; returns how many."""
-    n_told = _tell_ends()
+    n_told = _tell_ends() + _tell_stuck()
     for topic, flags in FLAGS.items():
         n_told += _tell_flags(topic, flags)
     return n_told
@@ -71,6 +80,24 @@ def _tell_ends() -> int:
             notify(team_id=team_id, message=message)
     if len(rows) < BATCH:
         execute(_MARK, {})
+    return len(rows)
+
+
+def _tell_stuck() -> int:
+    rows = query(_STUCK, {"limit": BATCH})
+    teams = teams_that_want(Topic.STUCK) if rows else []
+    for team_id, fingerprint, reason, node, text, ids, run_id, title, alone, day in rows:
+        where = f" at {node}" if node else ""
+        if alone:
+            key, told, path = f"stuck:{alone}:{day}", f"{title or 'A run'} is {reason}", f"/runs/{run_id}"
+        else:
+            n, path = len(ids), f"/stuck/{fingerprint}"
+            who = (title or "A run") + " is" if n == 1 else f"{n} runs are"
+            key, told = f"stuck:{fingerprint}:{day}", f"{who} {reason.replace('_', ' ')}{where}"
+        with transaction():
+            execute(_TOLD, {"ids": ids})
+            if team_id in teams:
+                notify(team_id=team_id, message=Message(Topic.STUCK, key, told, text, path))
     return len(rows)
 
 
