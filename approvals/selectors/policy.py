@@ -10,10 +10,11 @@ from agentops.common.errors import NotFoundError
 from approvals.engine.facts import Facts
 from approvals.engine.rules import Rule, Ruling, judge
 from approvals.engine.stages import stages_of
+from approvals.engine.words import MODES
 from approvals.models import AgentMode, Policy
 from approvals.models import Rule as RuleRow
 from runs.engine.tools import ToolSpec
-from runs.models import Run
+from runs.models import AgentVersion, Run
 
 DEFAULT_MODE = "suggest"
 
@@ -47,11 +48,20 @@ def rule_for(actor: Actor, rule_id: UUID) -> RuleRow:
     return found
 
 
-def mode_of(team_id: UUID, agent: str) -> str:
-    """Return how the agent's writes are treated: its own mode, else its team's."""
-    own = AgentMode.objects.filter(team_id=team_id, agent=agent).values_list("mode", flat=True).first()
+def mode_of(team_id: UUID, agent: str, version_id: UUID | None = None) -> str:
+    """Return how the agent's writes are treated: by its own mode, else by its team's.
+
+    Of an agent without code the stricter of its team's mode and that of its definition counts: of the version, or of the one
+    that starts.
+    """
+    agents = AgentMode.objects.filter(team_id=team_id, agent=agent)
+    if own := agents.values_list("mode", flat=True).first():
+        return own
     team = Policy.objects.filter(team_id=team_id).values_list("mode", flat=True).first()
-    return own or team or DEFAULT_MODE
+    versions = AgentVersion.objects.filter(team_id=team_id, agent__slug=agent).order_by("-number")
+    which = versions.filter(pk=version_id) if version_id else versions.filter(published_at__isnull=False)
+    defined = which.values_list("definition__approval_mode", flat=True).first()
+    return min(team or DEFAULT_MODE, defined or MODES[-1], key=MODES.index)
 
 
 def ruling_on(team_id: UUID, facts: Facts, mode: str) -> Ruling:

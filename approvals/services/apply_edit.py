@@ -87,7 +87,7 @@ def _tighten(request: Request) -> None:
     Raises: InvalidInputError when a rule denies them.
     """
     run = Run.objects.select_related("agent").defer("input", "output").get(pk=request.run_id)
-    mode = mode_of(run.team_id, run.agent.slug)
+    mode = mode_of(run.team_id, run.agent.slug, run.agent_version_id)
     ruling = ruling_on(
         run.team_id, facts_of(run, request.action, request.effect or "write", request.args), mode
     )

@@ -23,6 +23,8 @@ from runs.models import Run
 _CONCERNED = (
     "SELECT EXISTS (SELECT 1 FROM approvals_policy p WHERE p.team_id = %(team_id)s)"
     " OR EXISTS (SELECT 1 FROM approvals_request q WHERE q.run_id = %(run_id)s)"
+    " OR EXISTS (SELECT 1 FROM runs_run r JOIN runs_agentversion v ON v.id = r.agent_version_id"
+    " WHERE r.id = %(run_id)s AND v.definition->>'approval_mode' = 'gate')"
 )
 
 
@@ -47,7 +49,7 @@ def judge_proposal(proposal: Proposal) -> Judgement:
     if not query(_CONCERNED, {"team_id": proposal.team_id, "run_id": proposal.run_id})[0][0]:
         return Judgement()
     run = Run.objects.select_related("agent").defer("input", "output").get(pk=proposal.run_id)
-    case = _Case(proposal, run, mode_of(run.team_id, run.agent.slug))
+    case = _Case(proposal, run, mode_of(run.team_id, run.agent.slug, run.agent_version_id))
     request = _permission(proposal)
     return _by_permission(case, request) if request is not None else _by_rules(case)
 

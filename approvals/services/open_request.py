@@ -138,7 +138,7 @@ def _ruling(run: Run, asked: Asked, spec: ToolSpec | None) -> Ruling:
     if asked.kind in ("ask", "unknown"):
         return Ruling("allow")
     facts = facts_of(run, asked.action, effect_of(spec) or "write", asked.args)
-    return ruling_on(run.team_id, facts, mode_of(run.team_id, run.agent.slug))
+    return ruling_on(run.team_id, facts, mode_of(run.team_id, run.agent.slug, run.agent_version_id))
 
 
 def _stages(run: Run, asked: Asked, ruling: Ruling) -> tuple[Stage, ...]:

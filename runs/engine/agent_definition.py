@@ -88,7 +88,8 @@ PROPERTIES: dict[str, JsonObject] = {
     "approval_mode": {
         "type": "string", "enum": [mode.value for mode in ApprovalMode], "default": ApprovalMode.GATE.value,
         "description": "What becomes of a write that no approval rule of the team names: `gate` asks a person, `suggest` lets it"
-        " through, `monitor` lets everything through and notes what the rules would have said.",
+        " through, `monitor` lets everything through and notes what the rules would have said. The stricter of this and the team's mode"
+        " counts; a mode that is set for the agent under Approvals comes before both.",
     },
     "agents": _names("Agents that it may start as child runs, by the tool `start_agent`."),
     "memory": _names("Spaces of memory whose items stand in the prompt, as they are when a session begins.", 20),

@@ -10,6 +10,7 @@ from django.test import Client
 
 from agentops.audit.models import Entry
 from agentops.demo.rehearsal.server import RehearsalModel
+from approvals.services.save_rule import RuleSpec, save_rule
 from memory.services.create_space import create_space
 from memory.services.put_item import put_item
 from runs.checkpoints.blobs import load
@@ -336,3 +337,28 @@ def prompts(run: Run) -> list[Any]:
     seqs = Step.objects.filter(run=run, kind="llm").order_by("seq").values_list("seq", flat=True)
     rows = [Outcome.objects.get(run_id=run.pk, seq=seq) for seq in seqs]
     return [load(row.request_codec, row.request)["args"]["instructions"] for row in rows]
+
+
+def test_a_write_that_no_rule_names_asks_unless_the_definition_says_otherwise(
+    model: RehearsalModel, world: World
+) -> None:
+    create_space(actor=actor(world.ada), slug="notes", kind="semantic", title="Notes")
+    an_agent(world, tools=["memory.put"])
+    an_agent(world, "free", tools=["memory.put"], approval_mode="suggest")
+    write = {"calls": [calling("memory.put", space="notes", key="a", text="kept")]}
+    asked = begin(world, write, {"finish": "x"})
+    drive_while_queued(asked)
+    assert (asked.status, asked.waiting_on["kind"]) == ("awaiting_approval", "permission")
+    assert play(world, write, {"finish": "x"}, slug="free").status == "succeeded"
+    rule = RuleSpec(name="notes are free", verdict="allow", when={"tools": ["memory.put"]})
+    save_rule(actor=actor(world.ada), spec=rule)
+    assert play(world, write, {"finish": "x"}).status == "succeeded"
+
+
+def drive_while_queued(run: Run) -> None:
+    from runs.services.advance import advance
+    from tests.runs import a_worker, claim
+
+    while run.status == "queued":
+        advance(claim(a_worker()))
+        run.refresh_from_db()
