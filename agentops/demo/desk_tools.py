@@ -1,7 +1,7 @@
-"""The tools of `price-watch` and `recruiter`: the market and the outbox of the demo site."""
+"""The tools of `price-watch`, `recruiter` and `portal-filing`: the market, the outbox and the portal of the demo site."""
 
 import json
-from urllib.parse import urljoin
+from urllib.parse import urlencode, urljoin
 
 from django.conf import settings
 
@@ -31,6 +31,21 @@ def market_buy(call: ToolCall, symbol: str, quantity: int) -> JsonValue:
 def mail_send(call: ToolCall, to: str, subject: str, text: str, about: str) -> JsonValue:
     """Send a mail: once for one recipient, subject and matter, whoever asks for it and however often."""
     return http_post(call, _at("/mail/outbox"), {"to": to, "subject": subject, "text": text})["json"]
+
+
+@tool("portal.login", effect=Effect.READ, timeout_seconds=20.0, retry=RETRY)
+def portal_login(call: ToolCall, user: str) -> JsonObject:
+    """Sign in at the portal: `state` is `in`, or `wait` while it lets nobody in."""
+    page = http_get(call, _at(f"/portal/login?{urlencode({'user': user})}"))
+    found: JsonValue = json.loads(str(page["text"]))
+    assert isinstance(found, dict)
+    return found
+
+
+@tool("portal.file", effect=Effect.WRITE, timeout_seconds=20.0, retry=RETRY, key_template="filing|{case}")
+def portal_file(call: ToolCall, case: str, text: str) -> JsonValue:
+    """File a case: once, whoever asks for it and however often."""
+    return http_post(call, _at("/portal/filings"), {"case": case, "text": text})["json"]
 
 
 def price_url(symbol: str) -> str:

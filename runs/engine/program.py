@@ -13,6 +13,7 @@ from runs.engine.limits import MAX_KEY_CHARACTERS, MAX_RUNNING, QUEUE, name_of_k
 from runs.engine.recovery import Policy, Rule
 from runs.engine.recovery_form import policy_from
 from runs.engine.retry import RetryPolicy
+from runs.engine.watch_rules import WatchError, rules_from
 
 NodeFunction = Callable[[Any, Context, Any], Command]
 F = TypeVar("F", bound=Callable[..., Command])
@@ -62,7 +63,9 @@ class Program:
     `queue` names the workers that its runs need. `max_running` of them are executed at once, None for as many as there are
     places. `concurrency_key` is what else they are counted by: a template over the input such as `customer-{customer}`, of
     which each key has `max_running_per_key` places. What an admin sets in the console counts instead.
-    `reads_notes` says that its nodes ask for the notes which people and the watch leave (ctx.notes).
+    `reads_notes` says that its nodes ask for the notes which people and the watch leave (ctx.notes). `watch` says when its
+    runs count as stuck, and what is done then (runs.engine.watch_rules). `searchable` are JSON pointers into the state
+    whose last values runs can be found by.
     """
 
     name: ClassVar[str] = ""
@@ -78,6 +81,8 @@ class Program:
     max_running: ClassVar[int | None] = None
     max_running_per_key: ClassVar[int | None] = None
     reads_notes: ClassVar[bool] = False
+    watch: ClassVar[JsonObject] = {}
+    searchable: ClassVar[Sequence[str]] = ()
     nodes: ClassVar[dict[str, Node]] = {}
     start_node: ClassVar[str] = ""
 
@@ -92,6 +97,12 @@ class Program:
             policy_from(cls.recovery_policy(), cls.nodes)
         except RecoveryError as error:
             raise RecoveryError(error.pointer, f"{error.reason} (program {cls.name!r})") from error
+        try:
+            rules_from(cls.watch)
+        except WatchError as error:
+            raise ProgramError(
+                f"program {cls.name!r} has rules for the watch that make no sense: {error}"
+            ) from error
 
     @classmethod
     def recovery_policy(cls) -> JsonObject:

@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from agentops.common.types import JsonObject
 from runs.engine.detectors import findings
+from runs.engine.errors import EngineError
 from runs.engine.fingerprints import fingerprint
 from runs.engine.sights import Finding
 from runs.engine.watch_rules import DEFAULTS, REASONS, Rule, WatchError, rules_from
@@ -19,6 +21,7 @@ from runs.journal.fence import query
 from runs.models import Agent
 from runs.services.settle_stuck import Episode, close_episodes, ending_of
 from runs.services.take_remedy import take_remedies
+from runs.services.versions import program_of
 from runs.services.watch_places import Rounds
 from runs.services.watch_sights import Memory, Watched, watched
 
@@ -94,7 +97,7 @@ def watch_runs() -> int:
 def look_at(ids: Sequence[UUID], memory: Memory | None = None) -> int:
     """Judge these runs: open and close their episodes, and take the remedies that are due; returns how many there were."""
     found = watched(ids, memory or Memory())
-    rules = _rules({it.agent_id for it in found})
+    rules = _rules(found)
     told = {it.id: _findings(it, rules[it.agent_id]) for it in found}
     _open(found, told, _episodes(ids))
     episodes = _episodes(ids)
@@ -118,16 +121,25 @@ def _findings(it: Watched, rules: Mapping[str, Rule]) -> dict[str, Finding]:
     return {reason: found[reason] for reason in found if it.ended_at is None or reason in AFTERWARDS}
 
 
-def _rules(agent_ids: Iterable[UUID]) -> dict[UUID, Mapping[str, Rule]]:
-    """Return each agent's rules; the defaults where stored ones cannot be read any more."""
+def _rules(seen: Iterable[Watched]) -> dict[UUID, Mapping[str, Rule]]:
+    """Return each agent's rules: what an admin has set over what its code says, over the defaults."""
+    versions = {it.agent_id: it.version_id for it in seen}
     found: dict[UUID, Mapping[str, Rule]] = {}
-    for agent_id, watch in Agent.objects.filter(id__in=set(agent_ids)).values_list("id", "watch"):
+    for agent_id, watch in Agent.objects.filter(id__in=versions).values_list("id", "watch"):
         try:
-            found[agent_id] = rules_from(watch) if watch else DEFAULTS
+            found[agent_id] = rules_from({**declared_rules(versions[agent_id]), **watch})
         except WatchError:
             logger.warning("agent %s: its rules for the watch cannot be read; the defaults hold", agent_id)
             found[agent_id] = DEFAULTS
     return found
+
+
+def declared_rules(version_id: UUID) -> JsonObject:
+    """Return what the code of the version says; `{}` where it is not installed here."""
+    try:
+        return program_of(version_id)[1].watch
+    except EngineError:
+        return {}
 
 
 def _episodes(ids: Sequence[UUID]) -> dict[UUID, list[Episode]]:

@@ -10,14 +10,16 @@ import pytest
 
 from agentops.accounts.roles import Actor, Scope
 from agentops.demo.inspect_code import findings
-from runs.models import Run
+from runs.models import Run, StuckState
 from runs.selectors.steps import step_for
 from runs.services.advance import advance
 from runs.services.answer_wait import answer_wait
 from runs.services.publish_event import publish_event
+from runs.services.resume_run import resume_run
 from runs.services.send_signal import send_signal
 from runs.services.sweep import wake_due
 from runs.services.sweep_waits import tell_parents
+from runs.services.watch_runs import look_at
 from tests.demo import a_site
 from tests.runs import a_run, a_team, a_worker, claim, drive, output
 
@@ -188,3 +190,36 @@ class TestCodeAudit:
         ]  # fmt: skip
         assert findings(b"def (", "x.py")[0].rule == "unreadable"
         assert findings(b"x = " + b"(" * 5000, "x.py")[0].rule == "unreadable"
+
+
+def door(url: str, *, is_open: bool) -> None:
+    httpx.post(f"{url}/portal/door", json={"is_open": is_open}, trust_env=False).raise_for_status()
+
+
+class TestPortalFiling:
+    CASE = {"case": "4711", "facts": "The roof leaks."}
+
+    def test_it_files_a_case_once(self, url: str) -> None:
+        run = rest(a_run("portal-filing", self.CASE))
+        assert run.status == "succeeded", run.error
+        assert output(run) == {"filing": "filing-1", "tries": 1}
+        rest(a_run("portal-filing", self.CASE))
+        assert bought(url) == [1]
+
+    def test_before_a_shut_door_it_gets_stuck_at_login_and_goes_on_when_it_is_resumed(
+        self, url: str, settings: Any
+    ) -> None:
+        settings.AGENTOPS = {"slice_steps": 30}
+        door(url, is_open=False)
+        run = a_run("portal-filing", self.CASE)
+        advance(claim(a_worker()))
+        look_at([run.pk])
+        episode = StuckState.objects.get(run=run)
+        assert (episode.reason, episode.node) == ("looping", "login")
+        StuckState.objects.update(opened_at="2020-01-01T00:00:00Z")
+        look_at([run.pk])
+        run.refresh_from_db()
+        assert run.status == "paused"
+        door(url, is_open=True)
+        resume_run(actor=ada(), run_id=run.pk)
+        assert rest(run).status == "succeeded"

@@ -1,4 +1,4 @@
-"""The desk of the demo site: a market with prices and orders, and an outbox for mails. Each write counts once a key.
+"""The desk of the demo site: a market with prices and orders, an outbox for mails, a portal for filings. Each write counts once a key.
 
 It keeps what it did in a file, so that a site that was started anew honours the keys of its former life.
 """
@@ -30,6 +30,7 @@ class Desk:
         self._answers: dict[str, tuple[str, Answer]] = {}
         self._applied: Counter[str] = Counter()
         self.entries: list[dict[str, Any]] = []
+        self.is_door_open = True
         if ledger and ledger.exists():
             self._read_back(ledger)
 
@@ -55,6 +56,24 @@ class Desk:
     def mail(self, body: Any, key: str) -> Answer:
         """Put a mail into the outbox: 201 with its number."""
         return self._once("mail", body, key, {"to": str, "subject": str, "text": str}, dict)
+
+    def sign_in(self) -> dict[str, Any]:
+        """Let somebody into the portal, or tell them to try again while its door is shut."""
+        return {"state": "in"} if self.is_door_open else {"state": "wait", "message": "Please try again."}
+
+    def set_door(self, body: Any) -> Answer:
+        """Open or shut the door of the portal."""
+        is_open = body.get("is_open") if isinstance(body, dict) else None
+        if not isinstance(is_open, bool):
+            return Answer(422, {"detail": 'send {"is_open": true} or {"is_open": false} to /portal/door'})
+        self.is_door_open = is_open
+        return Answer(200, {"is_open": is_open})
+
+    def file(self, body: Any, key: str) -> Answer:
+        """Take in a filing: 201 with its number; 403 while the door is shut."""
+        if not self.is_door_open:
+            return Answer(403, {"detail": "Sign in first."})
+        return self._once("filing", body, key, {"case": str, "text": str}, dict)
 
     def figures(self) -> dict[str, int]:
         """Return how often each key was applied."""

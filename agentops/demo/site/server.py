@@ -9,6 +9,8 @@
 | `/market/prices/<SYMBOL>` | `{"symbol", "price_cents"}`; `POST` fixes the price |
 | `POST /market/orders` | buys `{"symbol", "quantity"}`, once per `Idempotency-Key` |
 | `POST /mail/outbox` | sends `{"to", "subject", "text"}`, once per `Idempotency-Key`; `GET` lists what was sent |
+| `/portal/login` | `{"state": "in"}`, or `wait` while the door is shut; `POST /portal/door` `{"is_open"}` opens and shuts it |
+| `POST /portal/filings` | files `{"case", "text"}`, once per `Idempotency-Key` |
 | `/_control` | the behaviour; `POST` replaces it (behaviour.py) and forgets how often each path was asked for |
 | `/_ledger` | `{"applied": {key: count}, "requests": n}` |
 """
@@ -121,6 +123,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._json(HTTPStatus.OK, figures | {"applied": figures["applied"] | self.server.desk.figures()})
         elif self.path_only.startswith("/market/prices/"):
             self._spoilt(self.server.fortune.fate(self.path_only), self._price)
+        elif self.path_only == "/portal/login":
+            self._spoilt(
+                self.server.fortune.fate(self.path),
+                lambda: self._json(HTTPStatus.OK, self.server.desk.sign_in()),
+            )
         elif self.path_only == "/mail/outbox":
             self._json(
                 HTTPStatus.OK, {"mails": [it for it in self.server.desk.entries if it["what"] == "mail"]}
@@ -136,10 +143,15 @@ class _Handler(BaseHTTPRequestHandler):
             self._control(body)
         elif self.path_only.startswith("/market/prices/"):
             self._answer(self.server.desk.set_price(self.path_only.removeprefix("/market/prices/"), body))
+        elif self.path_only == "/portal/door":
+            self._answer(self.server.desk.set_door(body))
         elif write := self._writes(body).get(self.path_only.rpartition("/")[0] + "/"):
             self._write(write)
         else:
-            self._error(HTTPStatus.NOT_FOUND, "Post to /reports/<name>, /market/orders or /mail/outbox.")
+            self._error(
+                HTTPStatus.NOT_FOUND,
+                "Post to /reports/<name>, /market/orders, /mail/outbox or /portal/filings.",
+            )
 
     def _writes(self, body: Any) -> dict[str, Callable[[str], Answer]]:
         """Return what a post under each folder does, given its idempotency key."""
@@ -148,6 +160,7 @@ class _Handler(BaseHTTPRequestHandler):
             "/reports/": lambda key: self.server.reports.publish(slug, body, key),
             "/market/": lambda key: self.server.desk.order(body, key),
             "/mail/": lambda key: self.server.desk.mail(body, key),
+            "/portal/": lambda key: self.server.desk.file(body, key),
         }
 
     def _price(self) -> None:
