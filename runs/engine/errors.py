@@ -17,6 +17,10 @@ EngineError
 
 from typing import Any, ClassVar
 
+from agentops.common.types import JsonObject
+
+PAUSED_SECONDS = 3600.0
+
 
 class EngineError(Exception):
     """An error with a stable `code`; `retryable` says whether the same attempt may succeed later."""
@@ -136,11 +140,21 @@ class ToolError(EngineError):
 
 
 class NotYetError(ToolError):
-    """Raised by a call that was not made, since it may only be made in `seconds`; it is no failed attempt."""
+    """Raised by a call that was not made, since it may only be made in `seconds`; it is no failed attempt.
 
-    def __init__(self, message: str, seconds: float) -> None:
+    With `stop` the run is paused before it, which then waits for that.
+    """
+
+    def __init__(self, message: str, seconds: float, *, stop: JsonObject | None = None) -> None:
         super().__init__(message, code="not_yet", retry_after_seconds=seconds)
-        self.seconds = seconds
+        self.seconds, self.stop = seconds, stop
+
+
+class OverBudgetError(NotYetError):
+    """Raised by a call that a budget does not allow; the run is paused, and `stop` says why."""
+
+    def __init__(self, stop: JsonObject) -> None:
+        super().__init__(str(stop["text"]), PAUSED_SECONDS, stop=stop)
 
 
 class ActionFailedError(EngineError):

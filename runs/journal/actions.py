@@ -14,6 +14,7 @@ from runs.checkpoints.blobs import load, shelved
 from runs.checkpoints.chain import IntegrityError, outcome_mac, same
 from runs.checkpoints.codec import encode, encode_capped
 from runs.desk import the_desk
+from runs.engine.budgets import Unit
 from runs.engine.control import LeaseLost
 from runs.engine.journal import Execute, Recorded
 from runs.engine.llm import last_said
@@ -23,6 +24,7 @@ from runs.engine.waits import WaitRow
 from runs.journal.children import children_text, fanout_params
 from runs.journal.fence import Lease, Row, execute, fenced, persist, query
 from runs.journal.pending import Pending, now_seconds
+from runs.journal.purses import Bill, known_units
 from runs.journal.statements import (
     CONFIRM_STEP,
     KEEP_EVIDENCE,
@@ -126,18 +128,35 @@ class ActionJournal:
         """
         spent = _NOTHING_SPENT if entry.is_served else _spent(entry.action, outcome)
         params = self._params(entry) | self._settled(entry.action, outcome) | spent
+        priced, bill = self._priced(entry, outcome, params)
         if not entry.is_begun:
-            return self._commit(("action_step", "outcome"), params)
+            return self._commit(("action_step", "outcome", *priced), params, bill=bill)
         try:
             return self._commit(
-                ("update_step", "update_outcome")
+                ("update_step", "update_outcome", *priced)
                 + ("settle_intent",) * entry.is_write
                 + ("settle_waits",) * entry.is_wait,
                 params | {"fired": entry.fired},
+                bill=bill,
             )
         except LeaseLost:
             self._keep_evidence(entry, outcome)
             raise
+
+    def _priced(
+        self, entry: Entry, outcome: Recorded, params: dict[str, Any]
+    ) -> tuple[tuple[str, ...], Bill | None]:
+        """Return the arm that counts a model's answer in its day, with the bill for budgets; fills `params`."""
+        answer: Any = outcome.output
+        if entry.is_served or entry.action.request.kind != "llm" or not isinstance(answer, dict):
+            return (), None
+        is_unpriced = answer["usage"]["cost_microusd"] is None
+        params |= {"model": str(answer["answered"])[:200], "n_unpriced": int(is_unpriced)}
+        if not known_units(self.lease.team_id):
+            return ("spend_day",), None
+        tokens = params["tokens_in"] + params["tokens_out"]
+        actual = {Unit.COST.value: params["cost_microusd"], Unit.TOKENS.value: tokens}
+        return ("spend_day",), Bill(self.lease.run_id, entry.action.seq, actual)
 
     def defer(self, entry: Entry, attempts: int, seconds: float) -> str:
         """Store that the action goes on after `seconds`: the end of a wait, or its next attempt."""
@@ -266,6 +285,7 @@ class ActionJournal:
         params: dict[str, Any],
         guard: str = "",
         alongside: Callable[[], None] | None = None,
+        bill: Bill | None = None,
     ) -> str:
         pending = self.pending
         values = params.pop("values") if "outcome" in arms else params.pop("values")[:0]
@@ -282,7 +302,10 @@ class ActionJournal:
         params["token"] = (
             new_token() if "intent" not in arms and "renew_intent" not in arms else params["token"]
         )
-        row = fenced(sql, params | pending.params() | counts, confirm_sql=CONFIRM_STEP, alongside=alongside)
+        row = fenced(
+            sql, params | pending.params() | counts, confirm_sql=CONFIRM_STEP,
+            before=bill.lock if bill else None, alongside=bill.pay if bill else alongside,
+        )  # fmt: skip
         pending.clear()
         return str(row[1])
 

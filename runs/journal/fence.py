@@ -107,24 +107,36 @@ def persist(attempt: Callable[[], T], *, confirm: Callable[[], T | None] | None 
 
 
 def fenced(
-    sql: str, params: Mapping[str, Any], *, confirm_sql: str, alongside: Callable[[], None] | None = None
+    sql: str,
+    params: Mapping[str, Any],
+    *,
+    confirm_sql: str,
+    before: Callable[[], None] | None = None,
+    alongside: Callable[[], None] | None = None,
 ) -> Row:
-    """Return the row of a fenced statement; `alongside` is done in the same transaction, after it.
+    """Return the row of a fenced statement; `before` and `alongside` are done in the same transaction, around it.
 
     Raises: LeaseLost when the guard matched no row; what `alongside` raises, and then nothing is committed.
     """
-    row = persist(lambda: (_committed(sql, params, alongside),), confirm=lambda: _found(confirm_sql, params))[
-        0
-    ]
+    row = persist(
+        lambda: (_committed(sql, params, before, alongside),), confirm=lambda: _found(confirm_sql, params)
+    )[0]
     if row is None:
         raise LeaseLost
     return row
 
 
-def _committed(sql: str, params: Mapping[str, Any], alongside: Callable[[], None] | None) -> Row | None:
+def _committed(
+    sql: str,
+    params: Mapping[str, Any],
+    before: Callable[[], None] | None,
+    alongside: Callable[[], None] | None,
+) -> Row | None:
     if alongside is None:
         return execute(sql, params)
     with transaction():
+        if before is not None:
+            before()
         row = execute(sql, params)
         if row is not None:
             alongside()

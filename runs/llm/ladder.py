@@ -16,6 +16,7 @@ from runs.engine.retry import RetryPolicy
 from runs.engine.tools import Effect, ToolCall, ToolSpec
 from runs.llm import partial
 from runs.llm.book import Offer, offer_of
+from runs.llm.budget import Reserving
 from runs.llm.errors import ModelError, Trouble
 from runs.llm.gate import SharedGate
 from runs.llm.prices import cost_microusd
@@ -60,8 +61,9 @@ class _Climb:
         self.decisions: list[str] = []
         self.code = str(Trouble.UNAVAILABLE)
         self.retry_after_seconds: float | None = None
-        self.estimated = estimate_tokens(request.messages, request.instructions) + _tools_tokens(request)
-        self.estimated += request.max_tokens or ANSWER_TOKENS
+        self.estimated_in = estimate_tokens(request.messages, request.instructions) + _tools_tokens(request)
+        self.estimated = self.estimated_in + (request.max_tokens or ANSWER_TOKENS)
+        self.budget = Reserving(call)
 
     def known(self, models: Sequence[str]) -> list[Offer]:
         """Return the models that there are.
@@ -81,14 +83,25 @@ class _Climb:
         return found
 
     def tried(self, offer: Offer) -> Answer | None:
-        """Return the answer, or None when the next model should be asked."""
+        """Return the answer, or None when the next model should be asked; then nothing stays reserved."""
+        request = self.budget.take(offer, self.request, self.estimated_in)
+        try:
+            answer = self._admitted(offer, request)
+        except BaseException:
+            self.budget.give_back()
+            raise
+        if answer is None:
+            self.budget.give_back()
+        return answer
+
+    def _admitted(self, offer: Offer, request: ModelRequest) -> Answer | None:
         gate = SharedGate(self.call.team_id, offer.provider.id, offer.model, offer.limits)
         verdict = gate.admit(self.estimated, offer.provider.timeout_seconds)
         if not verdict.may_go:
             self._kept_out(offer, verdict)
             return None
         try:
-            answer = self._asked(offer)
+            answer = self._asked(offer, request)
         except ModelError as error:
             self._failed(offer, gate, error)
             return None
@@ -96,14 +109,14 @@ class _Climb:
         gate.succeeded(answer.headers, estimated=self.estimated, actual=used)
         return answer
 
-    def _asked(self, offer: Offer) -> Answer:
+    def _asked(self, offer: Offer, request: ModelRequest) -> Answer:
         # The libraries take seconds and 50 MB to load: only processes that ask a model bear that.
         from runs.llm import clients
 
         team_id, run_id = self.call.team_id, self.call.run_id
         try:
             return clients.request(
-                offer.endpoint(), offer.model, self.request,
+                offer.endpoint(), offer.model, request,
                 on_text=lambda text: partial.tell(team_id, run_id, offer.reference, text),
             )  # fmt: skip
         finally:

@@ -35,6 +35,7 @@ from runs.services.map_children import tried_children
 from runs.services.reusing import Reusing
 from runs.services.second_look import second_look
 from runs.services.settle_waits import look_back
+from runs.services.spending import refused_tool_call
 from runs.services.tell_family import tell_family
 from runs.services.workspace import Workspace
 from runs.tools.registry import get_tool
@@ -66,7 +67,10 @@ class SliceClock:
 
 @dataclass(slots=True)
 class Open:
-    """An action that cannot end now: it goes on after `seconds`, or (`is_unknown`) when a person has answered."""
+    """An action that cannot end now: it goes on after `seconds`, or (`is_unknown`) when a person has answered.
+
+    With `is_stopped` the run is paused before it.
+    """
 
     entry: Entry
     attempts: int
@@ -74,6 +78,7 @@ class Open:
     text: str
     is_unknown: bool = False
     is_stored: bool = False
+    is_stopped: bool = False
 
 
 class ActionShell:
@@ -86,6 +91,7 @@ class ActionShell:
         self.reusing: Reusing | None = None
         self.files: Workspace | None = None
         self._control = ""
+        self._stop: JsonObject | None = None
 
     def perform(self, actions: Sequence[Execute], max_parallel: int) -> list[Recorded]:
         """Do the actions, record their outcomes, and return them in order; see runs.engine.context.Shell."""
@@ -206,7 +212,11 @@ class ActionShell:
             raise
 
     def _is_begun(self, entry: Entry) -> bool:
-        """Store the intent of a write; return whether the action may be done now."""
+        """Store the intent of a write; return whether the action may be done now, as budgets and people allow."""
+        if entry.action.request.kind == "tool" and not (self._control or entry.is_served or entry.is_denied):
+            self._stop = self._stop or refused_tool_call(self.lease)
+        if self._stop is not None:
+            return False
         if not self._control and entry.is_write:
             self._heed(begun(self.journal, entry))
         elif self._control:
@@ -261,8 +271,11 @@ class ActionShell:
             )
         if tried.retry_seconds is not None:
             assert entry.spec
+            self._stop = tried.stop or self._stop
             text = f"{entry.spec.name}: attempt {tried.attempts} of {entry.spec.retry.max_attempts} failed"
-            return Open(entry, tried.attempts, tried.retry_seconds, tried.not_yet or text)
+            return Open(
+                entry, tried.attempts, tried.retry_seconds, tried.not_yet or text, is_stopped=bool(tried.stop)
+            )
         outcome = _outcome(entry.action, tried)
         if outcome.error is not None:
             failed = [n for n in (entry.action.ordinal, self.first_failed) if n is not None]
@@ -273,6 +286,8 @@ class ActionShell:
     def _leave_when_needed(self, opened: list[Open]) -> None:
         """Let the run wait for everything that is still open, once (PROTOCOL 11, 17)."""
         self._leave_when_asked()
+        if self._stop is not None:
+            self._pause(self._stop, opened)
         if not opened:
             return
         opened.sort(key=lambda found: (not (found.is_unknown and found.seconds <= 0), found.seconds))
@@ -291,6 +306,14 @@ class ActionShell:
             self._sleep(first, waiting_on, health)
         self._leave_when_asked()
         raise Suspend(first.seconds)
+
+    def _pause(self, stop: JsonObject, opened: list[Open]) -> None:
+        """Pause the run before an action that a budget does not allow; the others go on when it is resumed."""
+        for other in opened:
+            if not (other.is_stopped or other.is_stored or other.is_unknown):
+                self.journal.defer(other.entry, other.attempts, other.seconds)
+        nodes.pause_over_budget(self.lease, stop)
+        raise SliceOver
 
     def _wait(self, opened: Open) -> None:
         """Let the run wait, then look for what came before it stood there (PROTOCOL 16)."""

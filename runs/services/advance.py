@@ -34,6 +34,7 @@ from runs.services.flag_integrity import flag_integrity
 from runs.services.healing_shell import HealingShell, consult
 from runs.services.recover import failure_of, kept_tools, next_rung, strategy_at, take_rung, tried_before
 from runs.services.reusing import Reusing
+from runs.services.spending import Keeper
 from runs.services.state_schema import check_output, check_state
 from runs.services.tell_family import tell_family
 from runs.services.versions import policy_of, program_of
@@ -100,7 +101,8 @@ class Slice:
         self.reusing = Reusing(self.lease, mode, at.branch, at.node_seq) if mode else None
         self.strategy = persist(lambda: strategy_at(self.lease.run_id, at)) if mode else PLAIN
         self.files = Workspace(self.lease, at, self.built.tail)
-        with closing(self.files):
+        self.keeper = Keeper(self.lease)
+        with closing(self.files), closing(self.keeper):
             self._nodes()
 
     def _nodes(self) -> None:
@@ -138,6 +140,7 @@ class Slice:
         context.strategy = self.strategy
         began = now_seconds()
         worker().board.arm(conf().node_timeout_seconds)
+        self.keeper.at(self.at.node_seq, journal, recorded)
         try:
             command = self._asked(context)
             self._commit(command, journal)
@@ -151,6 +154,7 @@ class Slice:
     def _asked(self, context: Context) -> Command:
         """Return the node's command; a control signal wins over whatever the node made of it."""
         try:
+            self.keeper.consult(context)
             consult(context, self.strategy, is_retried=self.attempts_before > 0)
             return self.program.run_node(self.at.node, context, self.built.state)
         finally:

@@ -28,7 +28,8 @@ IN_PROCESS_WAIT_SECONDS = 1.0
 class Tried:
     """What came of calling: an output, an error, a time to try again, or that nobody knows.
 
-    `not_yet` says why it was not called the last time, where it may only be called later.
+    `not_yet` says why it was not called the last time, where it may only be called later; with `stop` the run is paused
+    before that, and waits for it.
     """
 
     attempts: int
@@ -37,6 +38,7 @@ class Tried:
     retry_seconds: float | None = None
     is_unknown: bool = False
     not_yet: str = ""
+    stop: JsonObject | None = None
     failed: list[dict[str, Any]] = field(default_factory=list)
     logs: list[str] = field(default_factory=list)
 
@@ -60,6 +62,7 @@ def call_tool(
             raise
         except NotYetError as error:
             tried.attempts, tried.not_yet, delay_seconds = tried.attempts - 1, str(error), error.seconds
+            tried.stop = error.stop
         except BaseException as error:  # noqa: BLE001 -- the boundary: whatever a tool raises, even SystemExit
             delay_seconds = _note_failure(tried, spec, error, call.seq, began)
             tried.not_yet = ""

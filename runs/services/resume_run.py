@@ -11,7 +11,7 @@ from runs.services.settle_waits import settle_waits
 _RESUME = """
 UPDATE runs_run SET status = CASE WHEN paused_from = '' THEN 'queued' ELSE paused_from END, paused_from = '',
     waiting_on = CASE WHEN paused_from IN ('', 'queued') THEN NULL ELSE waiting_on END,
-    queued_at = clock_timestamp(), ended_by = '', end_reason = ''
+    queued_at = clock_timestamp(), ended_by = '', end_reason = '', health = array_remove(health, 'over_budget')
 WHERE id = %(run_id)s AND team_id = %(team_id)s AND status = ANY(%(sources)s)
     AND NOT 'integrity_failed' = ANY(health)
 RETURNING id

@@ -18,6 +18,7 @@ from runs.services import sweep, sweep_waits
 from runs.services.admit_children import settle_fanouts
 from runs.services.end_children import end_left_children
 from runs.services.fire_schedules import fire_schedules
+from runs.services.mind_budgets import MINDED_EVERY_TICKS, mind_budgets
 from runs.services.register_programs import register_programs
 from runs.services.sweep_workspaces import sweep_workspaces
 from runs.services.work_on_bulk import work_on_bulk
@@ -61,6 +62,8 @@ class Clock:
         work_on_bulk()
         seal_entries()
         do_chores(self.n_ticks)
+        if self.n_ticks % MINDED_EVERY_TICKS == 0:
+            mind_budgets()
         sweep.reissue_tickets()
         self._register_programs()
         if self.n_ticks % SLOW_JOBS_EVERY == 0:
