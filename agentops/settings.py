@@ -187,6 +187,8 @@ AGENT_MODULES = ["agentops.demo.agents"] if env_bool("DEMO", default=True) else 
 AGENTOPS: dict[str, object] = {}
 
 WORKSPACES = env_str("WORKSPACES", str(HOME / "workspaces"))
+ARCHIVES = env_str("ARCHIVES", str(HOME / "archives"))
+ARCHIVES_S3_ENDPOINT = env_str("ARCHIVES_S3_ENDPOINT")
 WORKER_SLOTS = env_int("WORKER_SLOTS", 8)
 LOGGING = {
     "version": 1,

@@ -85,7 +85,7 @@ def index(request: HttpRequest, filters: Query[schemas.RunListIn]) -> schemas.Ru
 def get(request: HttpRequest, run_id: UUID) -> schemas.RunOut:
     """Get one run."""
     actor = caller_of(request)
-    run = run_for(actor, run_id)
+    run = run_for(actor, run_id, also_archived=True)
     note_holdups(actor, [run], with_ahead=True)
     return wire.run_detail(run)
 
@@ -95,7 +95,7 @@ def get(request: HttpRequest, run_id: UUID) -> schemas.RunOut:
 )
 def output(request: HttpRequest, run_id: UUID) -> Any:
     """Get the output alone, however long it is; null while there is none."""
-    run = run_for(caller_of(request), run_id)
+    run = run_for(caller_of(request), run_id, also_archived=True)
     return load(run.output_codec, run.output) if run.output is not None else None
 
 

@@ -75,7 +75,7 @@ def _group(actor: Actor, topic: str) -> str | None:
     if kind != "run":
         return None
     try:
-        run = run_for(actor, UUID(run_id))
+        run = run_for(actor, UUID(run_id), also_archived=True)
     except (ValueError, AgentOpsError):
         return None
     note_look(actor=actor, run=run)

@@ -11,7 +11,9 @@ AgentOpsError
 ├── ConflictError
 │   ├── PreconditionFailedError
 │   ├── IllegalMoveError
-│   └── IdempotencyConflictError
+│   ├── IdempotencyConflictError
+│   ├── RunArchivedError
+│   └── BrokenArchiveError
 ├── NotAllowedError
 ├── NotAuthenticatedError
 └── UnavailableError
@@ -87,6 +89,18 @@ class IllegalMoveError(ConflictError):
 
 class IdempotencyConflictError(ConflictError):
     code, title = "idempotency_conflict", "The same idempotency key was used with another request"
+
+
+class RunArchivedError(ConflictError):
+    """The rows of the run are in its archive; `data["archived_at"]` says since when."""
+
+    code, title = "run_archived", "The run is archived"
+
+
+class BrokenArchiveError(ConflictError):
+    """The file of an archived run is gone, is not whole, or is not what was written."""
+
+    code, title = "archive_broken", "The archive cannot be used"
 
 
 class NotAllowedError(AgentOpsError):

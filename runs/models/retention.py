@@ -87,8 +87,8 @@ class Archive(models.Model):
 
     It is written before the file (`begun_at`), by one archiver at a time; `stored_at`: the file was read back whole, and
     from then on the run is read from there; `stripped_at`: its rows have left the database. A run that goes for good has
-    `doomed_at`, and `deleted_at` when even its row is gone. `restored_at`: it was brought back. `key` names the file,
-    empty for none. `row_bytes` is what left the database, `sha256` that of the file. The row outlives its run.
+    `doomed_at`, and `deleted_at` when even its row is gone; with `keeps_file` its file stays then. `restored_at`: it was
+    brought back. `key` names the file, empty for none. `row_bytes` is what left the database, `sha256` that of the file. The row outlives its run.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -106,6 +106,7 @@ class Archive(models.Model):
     begun_at = models.DateTimeField(db_default=Now())
     stored_at = models.DateTimeField(null=True)
     doomed_at = models.DateTimeField(null=True)
+    keeps_file = models.BooleanField(db_default=False)
     stripped_at = models.DateTimeField(null=True)
     deleted_at = models.DateTimeField(null=True)
     file_deleted_at = models.DateTimeField(null=True)

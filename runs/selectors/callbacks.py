@@ -30,7 +30,7 @@ def callbacks_for(
 
     Raises: NotFoundError; BadQueryError for a cursor that is not of this list.
     """
-    run_for(actor, run_id)
+    run_for(actor, run_id, also_archived=True)
     limit = max(1, min(limit, MAX_LIMIT))
     found = Callback.objects.filter(team_id=actor.team_id, run_id=run_id).defer("body")
     if cursor:
@@ -46,7 +46,7 @@ def callback_for(actor: Actor, run_id: UUID, callback_id: UUID) -> CallbackLog:
 
     Raises: NotFoundError
     """
-    run_for(actor, run_id)
+    run_for(actor, run_id, also_archived=True)
     found = (
         Callback.objects.filter(team_id=actor.team_id, run_id=run_id, id=callback_id).defer("body").first()
     )

@@ -14,11 +14,11 @@ from runs.checkpoints.lineage import branch_of
 from runs.checkpoints.store import Rebuilt, rebuild
 from runs.models import Checkpoint, Run, Step
 from runs.selectors.paging import DEFAULT_LIMIT, MAX_LIMIT, Page, decode_cursor, page_of
-from runs.selectors.runs import runs_of
+from runs.selectors.runs import check_here, runs_of
 
 MAX_SEQ_DIGITS = 18
 
-_FOR_REBUILD = ("id", "team_id", "branch", "head_seq", "head_hash", "input", "input_codec")
+_FOR_REBUILD = ("id", "team_id", "branch", "head_seq", "head_hash", "input", "input_codec", "archived_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +124,7 @@ def _run(actor: Actor, run_id: UUID) -> Run:
     run = runs_of(actor).filter(id=run_id).only(*_FOR_REBUILD).first()
     if run is None:
         raise NotFoundError(f"there is no run {run_id}", run_id=str(run_id))
+    check_here(run)
     return run
 
 

@@ -60,7 +60,7 @@ def children_for(
 
     Raises: NotFoundError for the parent; BadQueryError for a cursor that is none.
     """
-    run_for(actor, run_id)
+    run_for(actor, run_id, also_archived=True)
     limit = max(1, min(limit, MAX_LIMIT))
     found = runs_of(actor).filter(parent_id=run_id).order_by("id")
     found = found.filter(status__in=statuses) if statuses else found

@@ -12,7 +12,7 @@ from runs.checkpoints.files import Held, files_at
 from runs.checkpoints.lineage import branch_of
 from runs.engine.files import File
 from runs.selectors.checkpoints import state_at_for
-from runs.selectors.runs import run_for, runs_of
+from runs.selectors.runs import check_here, run_for, runs_of
 
 
 class FileChange(StrEnum):
@@ -136,9 +136,10 @@ def _or_none(actor: Actor, run_id: UUID, path: str, seq: int) -> FileAt | None:
 
 def _held(actor: Actor, run_id: UUID, seq: int | None) -> tuple[int, Held]:
     """Return the checkpoint and its files; the chain up to it tells which change was the last."""
-    run = runs_of(actor).filter(pk=run_id).only("id", "team_id", "branch", "head_seq").first()
+    run = runs_of(actor).filter(pk=run_id).only("id", "team_id", "branch", "head_seq", "archived_at").first()
     if run is None:
         raise NotFoundError(f"there is no run {run_id}", run_id=str(run_id))
+    check_here(run)
     goal = run.head_seq if seq is None else seq
     built = state_at_for(actor, run_id, goal)
     held = files_at(run.team_id, run.pk, branch=branch_of(run, goal), seq=built.seq, tip=built.tail.files)

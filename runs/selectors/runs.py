@@ -11,7 +11,7 @@ from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Now
 
 from agentops.accounts.roles import Actor, Scope
-from agentops.common.errors import NotFoundError
+from agentops.common.errors import NotFoundError, RunArchivedError
 from runs.engine.states import RunStatus
 from runs.models import Run
 from runs.search.sql import Condition, Hints, all_of
@@ -40,17 +40,27 @@ def runs_of(actor: Actor) -> QuerySet[Run]:
     return Run.objects.filter(team_id=actor.team_id)
 
 
-def run_for(actor: Actor, run_id: UUID) -> Run:
+def run_for(actor: Actor, run_id: UUID, *, also_archived: bool = False) -> Run:
     """Return the run with its agent and version, and the database's time as `now_at`.
 
     `input` and `output` may be long and are read only when they are asked for.
 
-    Raises: NotFoundError, also for a run of another team.
+    Raises: NotFoundError, also for a run of another team; RunArchivedError for one whose other rows are in its archive,
+        unless the caller needs only this one.
     """
     run = _light(runs_of(actor)).filter(id=run_id).first()
     if run is None:
         raise NotFoundError(f"there is no run {run_id}", run_id=str(run_id))
+    if not also_archived:
+        check_here(run)
     return run
+
+
+def check_here(run: Run) -> None:
+    """Raises: RunArchivedError when the run's rows are in its archive."""
+    if run.archived_at is not None:
+        told = f"run {run.pk} is archived, and nothing can be done with it there: restore it first, or open its page to read it"
+        raise RunArchivedError(told, run_id=str(run.pk), archived_at=run.archived_at.isoformat())
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from runs.checkpoints.chain import outcome_mac, same
 from runs.engine.updates import Delta
 from runs.models import Attempt, Checkpoint, Intent, LogLine, Outcome, Run, Step
 from runs.selectors.paging import Page, decode_cursor, page_of
-from runs.selectors.runs import runs_of
+from runs.selectors.runs import check_here, runs_of
 
 MAX_STEPS = 1000
 MAX_LOG_LINES = 1000
@@ -160,8 +160,10 @@ def _detail(
 
 
 def _require_run(actor: Actor, run_id: UUID) -> None:
-    if not runs_of(actor).filter(id=run_id).exists():
+    run = runs_of(actor).filter(id=run_id).only("id", "archived_at").first()
+    if run is None:
         raise NotFoundError(f"there is no run {run_id}", run_id=str(run_id))
+    check_here(run)
 
 
 def _body(outcome: Outcome | None) -> Payload | None:

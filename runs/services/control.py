@@ -13,7 +13,7 @@ from runs import broadcasts, dispatch
 from runs.engine.states import Move, RunStatus, legal_moves, sources
 from runs.journal.fence import execute
 from runs.models import Run
-from runs.selectors.runs import run_for
+from runs.selectors.runs import check_here, run_for
 from runs.services.tell_family import tell_family
 
 MAX_REASON_CHARACTERS = 2000
@@ -50,7 +50,7 @@ def apply(
             told = {"reason": params["reason"]}
             record(actor=actor, action=f"run.{move.value}", subject=f"run:{run_id}", detail=told)
         after_commit(lambda: broadcasts.hint(actor.team_id, run_id))
-    run = run_for(actor, run_id)
+    run = run_for(actor, run_id, also_archived=True)
     if run.ended_at is not None and (run.parent_id is not None or run.is_parent):
         tell_family(run_id)
     if moved is None and not is_done(run):
@@ -61,7 +61,8 @@ def apply(
 
 
 def illegal(run: Run, move: Move) -> IllegalMoveError:
-    """Return the error for a verb that the run's status does not allow."""
+    """Return the error for a verb that the run's status does not allow. Raises: RunArchivedError when that is why."""
+    check_here(run)
     legal = possible_verbs(run)
     if _is_broken(run) and move in _BUILDING:
         told = (
@@ -79,6 +80,8 @@ def illegal(run: Run, move: Move) -> IllegalMoveError:
 
 def possible_verbs(run: Run) -> list[str]:
     """Return the verbs that a person may use on the run as it is."""
+    if run.archived_at is not None:
+        return []
     kept = VERBS - _BUILDING if _is_broken(run) else VERBS
     return [move.value for move in legal_moves(RunStatus(run.status)) if move in kept]
 

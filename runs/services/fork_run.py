@@ -10,7 +10,7 @@ from agentops.accounts.roles import Actor, Scope
 from agentops.audit.services.record import record
 from agentops.common.canonical import clean_json, digest
 from agentops.common.conf import conf
-from agentops.common.errors import IdempotencyConflictError, InvalidInputError, TooLargeError
+from agentops.common.errors import IdempotencyConflictError, InvalidInputError, NotFoundError, TooLargeError
 from agentops.common.ids import new_id
 from agentops.common.transactions import after_commit, transaction
 from agentops.common.types import JsonObject
@@ -20,10 +20,11 @@ from runs.checkpoints.files import NO_CHANGE, first_files, note_uses
 from runs.checkpoints.reuses import seal_of
 from runs.checkpoints.store import FILES, SNAPSHOT, fork_genesis
 from runs.engine.reuse import Mode
+from runs.journal.fence import execute
 from runs.models import Branch, Checkpoint, Run, Step
 from runs.selectors.effects import WRITES
 from runs.selectors.points import actions_behind
-from runs.selectors.runs import run_for
+from runs.selectors.runs import check_here, run_for
 from runs.services.copying import REUSED_KINDS, Place, insert_reuses, keep_in_journal, reusable, written
 from runs.services.fork_plan import ForkPlan, ForkRequest, plan_fork
 from runs.services.fork_signals import copy_signals
@@ -31,6 +32,8 @@ from runs.services.fork_signals import copy_signals
 MAX_REUSED = 20_000
 MAX_REASON_CHARACTERS = 2000
 FIRST_SEQ = 1
+
+_HERE = "SELECT archived_at FROM runs_run WHERE id = %(run_id)s FOR KEY SHARE"
 
 
 def fork_run(
@@ -63,6 +66,7 @@ def fork_run(
     run = _built(actor, plan, request, request_hash, idempotency_key)
     try:
         with transaction():
+            _hold(plan.parent)
             _store(actor, plan, run, request)
             told: JsonObject = {"parent": str(run_id), "mode": plan.mode.value, "reason": request.reason}
             record(actor=actor, action="run.fork", subject=f"run:{run.pk}", detail=told)
@@ -73,6 +77,18 @@ def fork_run(
             raise
         return earlier, False
     return run, True
+
+
+def _hold(parent: Run) -> None:
+    """Keep the parent from being archived or deleted until the fork stands, and make sure that it was not while it was read.
+
+    Raises: RunArchivedError, NotFoundError. Locks: the parent, for its key alone: its worker goes on.
+    """
+    row = execute(_HERE, {"run_id": parent.pk})
+    if row is None:
+        raise NotFoundError(f"there is no run {parent.pk}", run_id=str(parent.pk))
+    parent.archived_at = row[0]
+    check_here(parent)
 
 
 def reused_actions(plan: ForkPlan) -> list[Step]:

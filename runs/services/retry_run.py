@@ -13,7 +13,7 @@ WITH r AS (
         attempts_before = node_attempt, node_attempt = node_attempt + 1, queued_at = clock_timestamp(),
         n_failed_steps = greatest(n_failed_steps - 1, 0), ended_by = '', end_reason = ''
     WHERE id = %(run_id)s AND team_id = %(team_id)s AND status = ANY(%(sources)s)
-        AND NOT 'integrity_failed' = ANY(health)
+        AND NOT 'integrity_failed' = ANY(health) AND archived_at IS NULL
     RETURNING id, node_seq),
 failed AS (
     DELETE FROM runs_step s USING r WHERE s.run_id = r.id AND s.seq = r.node_seq AND s.status = 'failed'),

@@ -13,7 +13,7 @@ from runs.engine.errors import ProgramError
 from runs.engine.states import Move, RunStatus, sources
 from runs.models import Run
 from runs.selectors.points import Point, point_at
-from runs.selectors.runs import run_for
+from runs.selectors.runs import check_here, run_for
 from runs.services.begin_branch import begin_branch
 from runs.services.control import MAX_REASON_CHARACTERS, illegal
 
@@ -48,6 +48,7 @@ def rewind_point(run: Run, seq: int) -> Point:
 
     Raises: see rewind_run.
     """
+    check_here(run)
     if not may_rewind(run):
         raise illegal(run, Move.REWIND)
     point = point_at(run, seq)

@@ -84,7 +84,11 @@ def _of_picked(request: HttpRequest, actor: Actor, picked: list[str]) -> HttpRes
 def _ask(
     request: HttpRequest, actor: Actor, names: list[str], problems: list[str], known: Run | None
 ) -> HttpResponse:
-    near = [run_row(run_for(actor, run.pk)) for run in runs_to_compare(actor, known)] if known else []
+    near = (
+        [run_row(run_for(actor, run.pk, also_archived=True)) for run in runs_to_compare(actor, known)]
+        if known
+        else []
+    )
     status = 404 if any(problems) else 200
     context = {
         "names": names,
