@@ -13,6 +13,7 @@ from memory.engine.kinds import ItemStatus
 from memory.models import Item, Revision, Space
 from memory.selectors.spaces import space_for
 from runs.selectors.paging import DEFAULT_LIMIT, MAX_LIMIT, Page, decode_cursor, instant, page_of
+from runs.selectors.runs import run_for
 
 MAX_REVISIONS = 200
 
@@ -74,10 +75,14 @@ def revision_at(actor: Actor, item: Item, at: datetime) -> Revision:
 
 
 def written_by_run(actor: Actor, run_id: UUID) -> list[Item]:
-    """Return the items that have a revision by the run, whoever wrote the current one, at most MAX_LIMIT."""
+    """Return the items that have a revision by the run, whoever wrote the current one, at most MAX_LIMIT.
+
+    Raises: NotFoundError when there are none and the team has no such run: items may outlive the run that wrote them.
+    """
     actor.require(Scope.READ)
     ids = Revision.objects.filter(run_id=run_id).values("item_id")
-    return list(_items(actor).filter(pk__in=ids).order_by("space__slug", "key")[:MAX_LIMIT])
+    found = list(_items(actor).filter(pk__in=ids).order_by("space__slug", "key")[:MAX_LIMIT])
+    return found if found or run_for(actor, run_id, also_archived=True) else []
 
 
 def core_blocks(actor: Actor, spaces: list[Space]) -> list[Item]:

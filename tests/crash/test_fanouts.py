@@ -27,8 +27,9 @@ def test_a_fanout_survives_workers_killed_again_and_again() -> None:
     )
     victims, peak = chance("fanouts"), 0
     with Cluster(workers=2, slots=4) as cluster:
+        cluster.wait_until(lambda: Run.objects.filter(parent=parent, is_in_line=False).exists(), seconds=120)
         until = time.monotonic() + KILL_SECONDS
-        while time.monotonic() < until:
+        while time.monotonic() < until or peak == 0:
             time.sleep(2.0)
             peak = max(peak, Run.objects.filter(parent=parent, is_in_line=False, ended_at=None).count())
             cluster.kill(victims.randrange(2), with_beater=victims.random() < 0.3)

