@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 
 from agentops.common.errors import BadQueryError
 from agentops.common.query import And, Filter, Not, Or, Scope, Term, Value, refusal, render
-from runs.search import keys, steps  # noqa: F401 -- they make their keys known
+from runs.search import contents, keys, steps, stuck  # noqa: F401 -- they make their keys known
 from runs.search.near import nearest
-from runs.search.registry import KEYS, SCOPES, Asker, Key
+from runs.search.registry import KEYS, SCOPES, Asker, Key, ScopeKind
 from runs.search.sql import Condition, all_of, any_of
 from runs.search.texts import text_condition
 
@@ -32,18 +32,20 @@ def compiled(term: Term, asker: Asker) -> Search:
     return Search(condition, _sort(sorts[0]) if sorts else NEWEST_FIRST)
 
 
-def _condition(term: Term, asker: Asker, known: dict[str, Key]) -> Condition:
+def _condition(term: Term, asker: Asker, known: dict[str, Key], scope: ScopeKind | None = None) -> Condition:
     if isinstance(term, And | Or):
-        parts = [_condition(part, asker, known) for part in term.terms]
+        parts = [_condition(part, asker, known, scope) for part in term.terms]
         return all_of(parts) if isinstance(term, And) else any_of(parts)
     if isinstance(term, Not):
-        return _condition(term.term, asker, known).negated()
+        return _condition(term.term, asker, known, scope).negated()
     if isinstance(term, Scope):
         return _scope(term, asker, known)
     if isinstance(term, Filter):
         return _filter(term, asker, known)
-    if known is not KEYS:
-        raise refusal("inside these brackets every word needs a key, such as name:…", term.at)
+    if scope is not None:
+        if scope.words is None:
+            raise refusal("inside these brackets every word needs a key, such as name:…", term.at)
+        return scope.words(term.value)
     return text_condition(term.value)
 
 
@@ -53,8 +55,11 @@ def _scope(term: Scope, asker: Asker, known: dict[str, Key]) -> Condition:
     scope = SCOPES.get(term.name)
     if scope is None:
         raise _unknown(f"scope `{term.name[:40]}`", term.name, term.at, list(SCOPES))
-    inner = _condition(term.inner, asker, scope.keys)
-    return Condition(scope.around.format(inner.text), inner.params, is_costly=True)
+    inner = _condition(term.inner, asker, scope.keys, scope)
+    found = Condition(
+        scope.around.format(inner.text), inner.params, is_costly=not scope.is_rare, is_alone=scope.is_rare
+    )
+    return found.as_rare() if scope.is_rare else found
 
 
 def _filter(term: Filter, asker: Asker, known: dict[str, Key]) -> Condition:
@@ -65,7 +70,7 @@ def _filter(term: Filter, asker: Asker, known: dict[str, Key]) -> Condition:
     key = known.get(term.key)
     if key is None:
         raise _unknown_key(term, known)
-    if term.path:
+    if term.path and not key.has_parts:
         raise refusal(f"`{term.key}` has no parts", term.at)
     return key.build(term, asker)
 

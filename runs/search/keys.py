@@ -6,6 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 from agentops.common.query import Filter, Range, Value, refusal
 from runs.engine.states import OPEN, RunStatus
+from runs.engine.watch_rules import REASONS
 from runs.search import kinds
 from runs.search.registry import Asker, Key, register_key
 from runs.search.sql import Condition, Hints, any_of
@@ -37,7 +38,7 @@ def _has_flag(name: str) -> Condition:
 
 
 def _flags(names: list[str]) -> Condition:
-    return any_of([_IS.get(name) or _has_flag(name) for name in names])
+    return any_of([_IS.get(name) or (_STUCK if name == "stuck" else _has_flag(name)) for name in names])
 
 
 def _agents(asked: Filter, asker: Asker) -> Condition:
@@ -57,6 +58,8 @@ def _by_agent(asked: Filter, asker: Asker) -> list[Condition]:
     return parts
 
 
+# Whatever the reason; health:stuck is the flag of that name.
+_STUCK = Condition("r.health && %s::varchar[] AND r.health <> '{}'", (list(REASONS),)).as_rare()
 _AGENT = "r.agent_id IN (SELECT a.id FROM runs_agent a WHERE a.team_id = %s"
 _VERSION = "r.agent_version_id IN (SELECT v.id FROM runs_agentversion v WHERE v.team_id = %s AND ({}))"
 
@@ -145,7 +148,7 @@ _CODE = "(r.error->>'code')"
 
 for _one in (
     Key("status", _("Where the run stands"), "status:failed,cancelled", kinds.choice(tuple(RunStatus), _statuses), tuple(RunStatus)),
-    Key("is", _("A flag: open, ended, fork, child, or a health flag"), "is:open", kinds.choice((*_IS, *HEALTH), _flags), (*_IS, *HEALTH)),
+    Key("is", _("A flag: open, ended, fork, child, stuck (whatever the reason), or a health flag"), "is:open", kinds.choice((*_IS, *HEALTH), _flags), (*_IS, *HEALTH)),
     Key("health", _("A health flag"), "health:retrying", kinds.choice(HEALTH, _health), HEALTH, has="r.health <> '{}'"),
     Key("agent", _("Slug of the agent"), "agent:site-research", _agents),
     Key("version", _("Number of the agent's version"), "version:>=3", _versions),

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from django.utils.functional import Promise
 
-from agentops.common.query import Filter
+from agentops.common.query import Filter, Value
 from runs.search.sql import Condition
 
 Words = str | Promise
@@ -32,7 +32,7 @@ class Key:
     """One key: how its filters become conditions, and what people are told about it.
 
     `choices` are all the values there are, empty when there is no list. `has` is the condition that a run has a
-    value; `sort` the expression to sort by; both may be missing.
+    value; `sort` the expression to sort by; both may be missing. `has_parts`: dots and names may follow it.
     """
 
     name: str
@@ -42,17 +42,23 @@ class Key:
     choices: tuple[str, ...] = ()
     has: str = ""
     sort: str = ""
+    has_parts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ScopeKind:
-    """Conditions on one and the same child of a run; `around` has a place `{}` for what must hold of it."""
+    """Conditions on one and the same child of a run; `around` has a place `{}` for what must hold of it.
+
+    `words` makes a condition of a bare word inside; None where each needs a key. `is_rare`: an index finds the children.
+    """
 
     name: str
     says: Words
     example: str
     around: str
     keys: dict[str, Key] = field(default_factory=dict)
+    words: Callable[[Value], Condition] | None = None
+    is_rare: bool = False
 
 
 KEYS: dict[str, Key] = {}

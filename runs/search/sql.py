@@ -33,7 +33,7 @@ class Condition:
     """A condition on the run `r`.
 
     `is_exact`: the hints say all of it, so that an index alone answers it.
-    `is_costly`: it looks at other rows than the run's own.
+    `is_costly`: it looks at other rows than the run's own. `is_alone`: an index answers it, but not as one of several.
     """
 
     text: str = "true"
@@ -41,6 +41,7 @@ class Condition:
     hints: Hints = field(default=Hints(), compare=False)
     is_exact: bool = field(default=False, compare=False)
     is_costly: bool = field(default=False, compare=False)
+    is_alone: bool = field(default=False, compare=False)
 
     def negated(self) -> "Condition":
         return Condition(f"NOT coalesce(({self.text}), false)", self.params, is_costly=self.is_costly)
@@ -69,7 +70,9 @@ def any_of(parts: list[Condition]) -> Condition:
         _params(parts),
         is_costly=any(part.is_costly for part in parts),
     )
-    return found.as_rare() if parts and all(part.hints.rare for part in parts) else found
+    return (
+        found.as_rare() if parts and all(part.hints.rare and not part.is_alone for part in parts) else found
+    )
 
 
 def _params(parts: list[Condition]) -> tuple[Any, ...]:

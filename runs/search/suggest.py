@@ -5,13 +5,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from agentops.common.query.words import is_plain_value, quote
-from runs.search import keys, steps  # noqa: F401 -- they make their keys known
+from runs.search import contents, keys, steps, stuck  # noqa: F401 -- they make their keys known
 from runs.search.registry import KEYS, SCOPES, Key, Words
 
 MAX_OPTIONS = 10
 OBSERVED = ("agent", "tag", "node", "queue", "batch", "user", "error")
 TIMES = ("-1h", "-1d", "-7d", "today", "yesterday", "this-week")
 TIME_KEYS = ("created", "started", "ended", "active")
+EPISODE_TIME_KEYS = ("at", "from", "to")
 
 _TERM = re.compile(r"(?:[^\s\"()]|\"(?:[^\"\\]|\\.)*\"?)*\Z", re.DOTALL)
 _FILTER = re.compile(r"([A-Za-z_]+):(>=|<=|[><=])?(.*)", re.DOTALL)
@@ -67,7 +68,7 @@ def options_at(spot: Spot, observed: Iterable[tuple[str, int]] = ()) -> list[Opt
     known = spot.known.get(spot.key)
     if known and known.choices:
         options = [Option(choice) for choice in known.choices]
-    elif spot.key in TIME_KEYS and not spot.scope:
+    elif spot.key in (EPISODE_TIME_KEYS if spot.scope == "stuck" else () if spot.scope else TIME_KEYS):
         options = [Option(when) for when in TIMES]
     elif spot.key in ("has", "no"):
         options = [Option(key.name, key.says) for key in KEYS.values() if key.has]

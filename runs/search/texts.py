@@ -20,23 +20,27 @@ def text_condition(value: Value) -> Condition:
 
     Raises: BadQueryError when there is no letter or digit in it.
     """
-    parts = value.text.translate(_TO_SPACES).split()
-    if not any(character.isalnum() for part in parts for character in part):
-        raise refusal(
-            f"{value.text[:40]!r} has no letter or digit to look for (character {value.at})", value.at
-        )
+    phrase = phrase_of(value)
     same_id = id_range(value.text)
     if same_id and _SURE_ID.fullmatch(value.text):
         return _has_id(*same_id)
     found = [
-        Condition(f"{WORDS} @@ to_tsquery('simple', %s)", (_phrase(parts),)).as_rare(),
+        Condition(f"{WORDS} @@ to_tsquery('simple', %s)", (phrase,)).as_rare(),
         has_tag(value.text),
     ]
     return any_of([*found, _has_id(*same_id)] if same_id else found)
 
 
-def _phrase(parts: list[str]) -> str:
-    """Return the words in their order, of which the last may go on."""
+def phrase_of(value: Value) -> str:
+    """Return the words in their order, of which the last may go on, as PostgreSQL asks for them.
+
+    Raises: BadQueryError when there is no letter or digit in them.
+    """
+    parts = value.text.translate(_TO_SPACES).split()
+    if not any(character.isalnum() for part in parts for character in part):
+        raise refusal(
+            f"{value.text[:40]!r} has no letter or digit to look for (character {value.at})", value.at
+        )
     return " <-> ".join(f"'{part}'" for part in parts) + ":*"
 
 

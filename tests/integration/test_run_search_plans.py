@@ -22,7 +22,7 @@ from tests.ui.builders import RunBuilder
 
 pytestmark = pytest.mark.django_db
 
-BIG = {"runs_run", "runs_step"}
+BIG = {"runs_run", "runs_step", "runs_stuckstate", "runs_runtext", "runs_runvalue"}
 N_RUNS, N_STEPS = 40_000, 3
 _COPY = """
 INSERT INTO runs_run ({columns}) SELECT {values} FROM runs_run r, generate_series(1, %s) AS n WHERE r.id = %s
@@ -32,6 +32,18 @@ INSERT INTO runs_step (run_id, seq, team_id, parent_seq, branch, depth, node_att
     summary, attempts, error_code, cost_microusd, tokens_in, tokens_out, epoch, token)
 SELECT id, seq, team_id, 0, 1, 0, 1, 'tool', 'tool-' || (seq + n_retries), '', 'succeeded', false, '', 1, '', 0, 0, 0, 1, id
 FROM runs_run, generate_series(1, %s) AS seq
+"""
+_EPISODES = """
+INSERT INTO runs_stuckstate (id, team_id, run_id, agent_id, reason, node, error, text, fingerprint, from_at, to_at, from_seq, upto_seq, branch)
+SELECT gen_random_uuid(), team_id, id, agent_id, 'looping', 'node' || (n_retries * 100 + cost_microusd % 100), '', 'saw num' || n_retries,
+    '1-' || n_retries, created_at, CASE WHEN random() < 0.99 THEN created_at + interval '1 minute' END, 0, 0, 1
+FROM runs_run WHERE n_retries < 4
+"""
+_TEXTS = """
+INSERT INTO runs_runtext (run_id, team_id, words) SELECT id, team_id, to_tsvector('simple', title) FROM runs_run
+"""
+_VALUES = """
+INSERT INTO runs_runvalue (run_id, team_id, path, value) SELECT id, team_id, 'case', title FROM runs_run
 """
 _CHANGED = {
     "id": "gen_random_uuid()", "root_id": "gen_random_uuid()", "idempotency_key": "NULL",
@@ -61,7 +73,9 @@ def many(ada: Actor) -> AgentVersion:
             cursor.execute(_COPY.format(columns=", ".join(names), values=values), [N_RUNS // 2, first.pk])
     with connection.cursor() as cursor:
         cursor.execute(_STEPS, [N_STEPS])
-        cursor.execute("ANALYZE runs_run, runs_step")
+        for statement in (_EPISODES, _TEXTS, _VALUES):
+            cursor.execute(statement)
+        cursor.execute("ANALYZE runs_run, runs_step, runs_stuckstate, runs_runtext, runs_runvalue")
     return version
 
 
@@ -103,6 +117,10 @@ QUERIES = [
     "duration:>1d", "batch:b", "user:@me", "error:timeout", "parent:any", "fork:0190ffff", "run:0190ffff", "root:0190ffff",
     "step(tool:tool-2)", "step(tool:nobodys attempts:>3)", "sort:created", "sort:-cost", "sort:-duration status:failed",
     "(status:failed OR tag:canary) -num1", "num777 OR tag:canary", "0190ffff",
+    "stuck(node:node1 at:yesterday)", "stuck(node:node1)", "stuck(at:yesterday)", "stuck(at:now)", "stuck(is:open reason:looping)",
+    "stuck(fingerprint:1-3)", "stuck(num3)", "stuck(nobodys)", "-stuck(node:node1)", "stuck(node:node1) OR tag:canary",
+    "stuck(agent:site-research resolution:failed)", "content:num777", "content:nobodys -status:failed", 'state.case:"Audit of num7"',
+    "state.case:any", "state.other:1",
 ]  # fmt: skip
 
 
@@ -139,3 +157,11 @@ def test_a_search_without_an_index_would_be_noticed(ada: Actor, many: AgentVersi
     with plans() as found:
         assert not Run.objects.filter(title__iregex=r"\mnobody").exists()
     assert [table for _sql, plan in found for table in whole_tables(plan)] == ["runs_run"]
+
+
+def test_episodes_are_found_from_their_own_side(ada: Actor, many: AgentVersion) -> None:
+    """A rare episode among many runs is looked up, not walked to."""
+    with plans() as found:
+        page = run_list_for(ada, text="stuck(node:node1)")
+    assert page.looked_back_to is None
+    assert any("stuck_at_node" in json.dumps(plan) for _sql, plan in found)
