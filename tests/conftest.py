@@ -4,19 +4,19 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import connection
 from django.test import Client
 
 from agentops.accounts.models import Team, User
 from tests import personas
+from tests.emptying import let_it_be_emptied
 from tests.personas import World
 
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
     """Let the tests empty their database after themselves: the audit keeps its entries from TRUNCATE as well."""
-    with django_db_blocker.unblock(), connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE audit_entry DISABLE TRIGGER audit_entry_kept_whole")
+    with django_db_blocker.unblock():
+        let_it_be_emptied()
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from agentops.embedded.redis_server import Redis
 from agentops.embedded.waiting import wait_until
 from agentops.settings import database
 from tests import pg
+from tests.emptying import let_it_be_emptied
 
 
 class OwnPostgres:
@@ -64,6 +65,7 @@ class OwnPostgres:
         }
         try:
             call_command("migrate", verbosity=0)
+            let_it_be_emptied()
             yield
             call_command("flush", verbosity=0, interactive=False)
         finally:

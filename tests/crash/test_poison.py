@@ -68,9 +68,9 @@ def length_that_holds(seconds: float) -> int:
     length, taken = 18, 0.0
     while taken < 0.1:
         length += 1
-        began = time.monotonic()
+        began = time.thread_time()
         re.match(r"^(a+)+$", "a" * length + "b")
-        taken = time.monotonic() - began
+        taken = time.thread_time() - began
     while taken < seconds:
         length, taken = length + 1, taken * 2
     return length
