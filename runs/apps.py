@@ -7,6 +7,7 @@ class RunsConfig(AppConfig):
 
     def ready(self) -> None:
         from runs.chores import add_chore
-        from runs.services.watch_runs import EVERY_TICKS, watch_runs
+        from runs.services import read_texts, watch_runs
 
-        add_chore("runs: watch", watch_runs, every_ticks=EVERY_TICKS)
+        add_chore("runs: watch", watch_runs.watch_runs, every_ticks=watch_runs.EVERY_TICKS)
+        add_chore("runs: texts", read_texts.read_texts, every_ticks=read_texts.EVERY_TICKS)

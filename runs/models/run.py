@@ -16,13 +16,16 @@ from runs.models.agent import Agent, AgentVersion
 # Runs that have ended and whose end no callback tells of yet: what the sweep reads, in the index's own words.
 UNTOLD_END = Q(callback_url__isnull=False, ended_at__isnull=False) & ~Q(callback_ended_at=F("ended_at"))
 
+
 # The same expression as in runs/search/texts.py: every mark is a space, so that "docs.example.org" is three words.
-WORDS_OF_TITLE = Func(
-    Value("simple"),
-    Func(F("title"), Value(string.punctuation), Value(" " * len(string.punctuation)), function="translate"),
-    function="to_tsvector",
-    output_field=SearchVectorField(),
-)
+def words_of(column: str) -> Func:
+    spaced = Func(
+        F(column), Value(string.punctuation), Value(" " * len(string.punctuation)), function="translate"
+    )
+    return Func(Value("simple"), spaced, function="to_tsvector", output_field=SearchVectorField())
+
+
+WORDS_OF_TITLE = words_of("title")
 
 
 class Run(models.Model):

@@ -1,19 +1,18 @@
 from typing import ClassVar
 
 from django.contrib.postgres.indexes import GinIndex, GistIndex
-from django.contrib.postgres.search import SearchVectorField
 from django.db import models
-from django.db.models import F, Func, Q, Value
+from django.db.models import F, Func, Q
 from django.db.models.functions import Now
 
 from agentops.accounts.models import Team
 from agentops.common.ids import new_id
 from runs.models.agent import Agent
-from runs.models.run import Run
+from runs.models.run import Run, words_of
 
 # The same expressions as in runs/search/stuck.py.
 DURING = Func(F("from_at"), F("to_at"), function="tstzrange")
-WORDS_OF_EPISODE = Func(Value("simple"), F("text"), function="to_tsvector", output_field=SearchVectorField())
+WORDS_OF_EPISODE = words_of("text")
 
 
 class StuckState(models.Model):

@@ -7,14 +7,14 @@ from runs.engine.watch_rules import REASONS, REMEDIES
 from runs.search import kinds
 from runs.search.registry import Asker, Key, ScopeKind, register_scope
 from runs.search.sql import Condition, any_of
-from runs.search.texts import phrase_of
+from runs.search.texts import phrase_of, words_in
 from runs.search.values import span_of
 
 RESOLUTIONS = ("moved_on", "resumed", "rewound", "wanted", "succeeded", "failed", "cancelled", "expired")
 _STATES = {"open": "s.to_at IS NULL", "over": "s.to_at IS NOT NULL"}
 # The expressions of the indexes stuck_during and stuck_words, character for character.
 _DURING = "tstzrange(s.from_at, s.to_at)"
-_WORDS = "to_tsvector('simple', s.text)"
+_WORDS = words_in("s.text")
 _ME = "(s.resolved_by = %s OR s.resolved_by LIKE %s)"
 _AGENT = "s.agent_id IN (SELECT a.id FROM runs_agent a WHERE a.team_id = %s AND ({}))"
 _DURATION = "extract(epoch FROM (coalesce(s.to_at, clock_timestamp()) - s.from_at))"

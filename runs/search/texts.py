@@ -12,7 +12,20 @@ _SURE_ID = re.compile(r"(?:[0-9a-fA-F]-?){12,32}")
 _TO_SPACES = str.maketrans(dict.fromkeys(string.punctuation, " "))
 # The same expression as the index run_words has, character for character: constants in it are no parameters.
 _PUNCTUATION = string.punctuation.replace("'", "''").replace("%", "%%")
-WORDS = f"to_tsvector('simple', translate(r.title, '{_PUNCTUATION}', '{' ' * len(string.punctuation)}'))"
+_SPACES = " " * len(string.punctuation)
+
+
+def words_in(column: str) -> str:
+    """Return the words of a column as its index has them: every mark is a space."""
+    return f"to_tsvector('simple', translate({column}, '{_PUNCTUATION}', '{_SPACES}'))"
+
+
+WORDS = words_in("r.title")
+
+
+def spaced(text: str) -> str:
+    """Return the text as its words are indexed."""
+    return text.translate(_TO_SPACES)
 
 
 def text_condition(value: Value) -> Condition:

@@ -2,6 +2,7 @@
 
 import sysconfig
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,12 @@ import pytest
 from agentops.accounts.roles import Actor, Scope
 from agentops.demo.inspect_code import findings
 from runs.models import Run, StuckState
+from runs.selectors import run_list_for
 from runs.selectors.steps import step_for
 from runs.services.advance import advance
 from runs.services.answer_wait import answer_wait
 from runs.services.publish_event import publish_event
+from runs.services.read_texts import read_texts
 from runs.services.resume_run import resume_run
 from runs.services.send_signal import send_signal
 from runs.services.sweep import wake_due
@@ -223,3 +226,7 @@ class TestPortalFiling:
         door(url, is_open=True)
         resume_run(actor=ada(), run_id=run.pk)
         assert rest(run).status == "succeeded"
+        Run.objects.filter(pk=run.pk).update(ended_at=run.created_at - timedelta(minutes=1))
+        assert (read_texts(), read_texts()) == (0, 1), "the first look only begins"
+        for query in ("state.case:4711", "content:leaks", 'stuck("portal.login")'):
+            assert [it.pk for it in run_list_for(ada(), text=query).items] == [run.pk], query

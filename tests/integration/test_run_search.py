@@ -9,9 +9,11 @@ from agentops.accounts.models import Team
 from agentops.accounts.roles import Actor, Role
 from agentops.accounts.selectors import actor_of_user
 from agentops.common.errors import BadQueryError
-from runs.models import AgentVersion, Run, Step
+from runs.journal.fence import execute
+from runs.models import AgentVersion, Run, Step, StuckState
 from runs.search.registry import KEYS, SCOPES
 from runs.selectors import run_list_for, walk
+from runs.services.read_texts import read_texts
 from tests.ui import builders
 from tests.ui.builders import RunBuilder
 
@@ -56,6 +58,21 @@ def runs(version: AgentVersion, team: Team) -> dict[str, Run]:
     )  # fmt: skip
     child = titled(version, "child", seconds_ago=HOUR, status="sleeping", parent=failed, health=["retrying"])
     Run.objects.filter(pk=child.pk).update(root_id=failed.pk)
+    long_ago = now - timedelta(days=30)
+    execute(
+        "INSERT INTO runs_readmark (name, ended_at) VALUES ('texts', %(at)s) RETURNING name", {"at": long_ago}
+    )
+    StuckState.objects.create(
+        team=team, run=failed, agent_id=failed.agent_id, reason="stuck", node="login", error="http_<n>", fingerprint="1-aa",
+        text="portal.login failed 3 times in a row: 503", from_at="2026-03-01T22:00:00Z", to_at="2026-03-02T01:00:00Z",
+        resolution="resumed", resolved_by="ada", taken=[{"do": "notify"}, {"do": "pause"}],
+    )  # fmt: skip
+    StuckState.objects.create(
+        team=team, run=child, agent_id=child.agent_id, reason="looping", node="read", text="http.get: 5 times", fingerprint="1-bb",
+        from_at=now - timedelta(minutes=5),
+    )  # fmt: skip
+    Run.objects.filter(pk=child.pk).update(health=["looping", "retrying"])
+    read_texts()
     return {
         "login": failed,
         "child": child,
@@ -119,6 +136,30 @@ CASES = {
     "step(tool:browser.click) step(kind:node)": ["login"],
     "step(tool:browser.click kind:node)": [],
     "-step(kind:tool)": ["fork", "child", "audit"],
+    "is:stuck": ["child"],
+    "health:looping": ["child"],
+    "stuck(node:login at:2026-03-01)": ["login"],
+    "stuck(node:login at:2026-03-02)": ["login"],
+    "stuck(node:login at:2026-03-03)": [],
+    "stuck(at:2026-02-27..2026-03-01)": ["login"],
+    "stuck(at:now)": ["child"],
+    "stuck(at:-1h reason:looping,stalled)": ["child"],
+    "stuck(is:open)": ["child"],
+    "stuck(is:over)": ["login"],
+    "stuck(from:2026-03-01 to:2026-03-02 duration:3h)": ["login"],
+    "stuck(agent:site* error:http*)": ["child", "login"][1:],
+    "stuck(fingerprint:1-*)": ["child", "login"],
+    "stuck(remedy:pause resolution:resumed by:ada)": ["login"],
+    "stuck(remedy:kill)": [],
+    "stuck(portal.log)": ["login"],
+    'stuck("failed 3 times")': ["login"],
+    "stuck(node:login reason:looping)": [],
+    "-stuck(node:login) is:open": ["child"],
+    "stuck(node:login) OR tag:prod": ["fork", "login"],
+    'content:"page did not"': ["login"],
+    "content:docs.example": ["login"],
+    "content:nobody": [],
+    "state.root:https*": [],
     "login OR audit": ["login", "audit"],
     "(login OR audit) -status:failed": ["audit"],
     "prod": ["fork"],
