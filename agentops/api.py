@@ -23,6 +23,9 @@ from runs.api_audit import router as audit_router
 from runs.api_batches import router as batch_router
 from runs.api_batches import run_router as batch_run_router
 from runs.api_branches import router as branch_router
+from runs.api_budgets import cost_router
+from runs.api_budgets import router as budget_router
+from runs.api_budgets import run_router as run_budget_router
 from runs.api_bulk import router as bulk_router
 from runs.api_callbacks import router as callback_router
 from runs.api_callbacks import secret_router
@@ -117,6 +120,9 @@ api.add_router("/memory", memory_router)
 api.add_router("/agents", agents_router)
 api.add_router("/approvals", approval_router)
 api.add_router("/policies/approval-rules", rule_router)
+api.add_router("/policies/budgets", budget_router)
+api.add_router("/runs", run_budget_router)
+api.add_router("/costs", cost_router)
 api.add_router("/agents", pause_router)
 api.add_router("/limits", limit_router)
 api.add_router("/team", team_router)

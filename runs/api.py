@@ -13,6 +13,7 @@ from runs import schemas
 from runs.checkpoints.blobs import load
 from runs.models import Run
 from runs.presenters import wire
+from runs.presenters.budget_wire import run_budget
 from runs.selectors import (
     after_of,
     agent_for,
@@ -25,6 +26,7 @@ from runs.selectors import (
     steps_for,
     versions_for,
 )
+from runs.selectors.budgets import purses_for
 from runs.selectors.checkpoints import place_of
 from runs.selectors.holdups import note_holdups
 from runs.selectors.verdicts import verdict_for
@@ -60,7 +62,7 @@ def start(
     idempotency_key: Annotated[str | None, Header(alias="Idempotency-Key")] = None,
 ) -> Status[schemas.StartedOut]:
     """Start a run: 202 with its Location, or 200 with the run that the idempotency key started before."""
-    given = payload.model_dump(exclude={"budget", "parent", "idempotency_key"})
+    given = payload.model_dump(exclude={"parent", "idempotency_key"})
     key = _one_key(idempotency_key, payload.idempotency_key)
     run, is_new = start_run(actor=caller_of(request), idempotency_key=key, **given)
     response["Location"] = wire.run_url(run)
@@ -87,7 +89,7 @@ def get(request: HttpRequest, run_id: UUID) -> schemas.RunOut:
     actor = caller_of(request)
     run = run_for(actor, run_id, also_archived=True)
     note_holdups(actor, [run], with_ahead=True)
-    return wire.run_detail(run)
+    return wire.run_detail(run, run_budget(purses_for(actor, run)))
 
 
 @router.get(

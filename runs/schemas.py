@@ -26,6 +26,20 @@ class _In(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+_Amount = Annotated[int, Field(strict=True)]
+_AMOUNT: dict[str, Any] = {"minimum": 1}
+
+
+class RunBudgetIn(_In):
+    """What a run may spend with its children, at most; then it is paused."""
+
+    cost_microusd: _Amount | None = Field(None, json_schema_extra=_AMOUNT)
+    tokens: _Amount | None = Field(None, json_schema_extra=_AMOUNT)
+    steps: _Amount | None = Field(None, json_schema_extra=_AMOUNT)
+    seconds: _Amount | None = Field(None, json_schema_extra=_AMOUNT)
+    tool_calls: _Amount | None = Field(None, json_schema_extra=_AMOUNT)
+
+
 class StartRunIn(_In):
     """A run to start."""
 
@@ -64,7 +78,7 @@ class StartRunIn(_In):
         "the input when left out.",
         json_schema_extra={"maxLength": 100},
     )
-    budget: NotYet = None
+    budget: RunBudgetIn | None = Field(None, description="What it may spend with its children, at most.")
     parent: NotYet = None
 
 
@@ -184,7 +198,11 @@ class RunOut(RunRowOut):
         "`team_paused`; null when it needs nothing but a free worker."
     )
     session: None = Field(None, description="Always null: runs are not divided into sessions yet.")
-    budget: None = Field(None, description="Always null: runs have no budgets yet.")
+    budget: dict[str, Any] | None = Field(
+        None,
+        description="On `GET` alone: of each unit that is limited `used`, `limit` and `left`, where several budgets limit it of that "
+        "with the least left; null where none does.",
+    )
     error: dict[str, Any] | None
     output: Any = Field(description="Null also when it is longer than 1 MiB; then `output_url` has it.")
     output_url: str | None

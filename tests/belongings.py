@@ -23,6 +23,7 @@ from runs.models import (
     Agent,
     AgentVersion,
     Attempt,
+    Budget,
     BulkJob,
     BulkResult,
     Callback,
@@ -31,6 +32,7 @@ from runs.models import (
     Limit,
     LogLine,
     Provider,
+    Purse,
     Run,
     SavedView,
     Schedule,
@@ -96,6 +98,7 @@ def belongings_of_analytical(world: World) -> Belongings:
     values |= _on_the_desk(world, run, mark)
     values |= {"space": _remembered(world, values["key"], mark), "verb": "forget"}
     _asked(agent, mark)
+    values["budget_id"] = _budgeted(agent, mark)
     values["scope"] = _limited(agent, values["name"], mark).scope
     pause_agent(actor=actor(world.ada), slug=agent.slug, reason=f"paused-{mark}")
     ids = [
@@ -112,10 +115,24 @@ def belongings_of_analytical(world: World) -> Belongings:
         values["request_id"],
         values["rule_id"],
         values["absence_id"],
+        values["budget_id"],
         str(world.analytical.id),
         secret,
     ]
     return Belongings(run, agent, values, [mark, *ids])
+
+
+def _budgeted(agent: Agent, mark: str) -> str:
+    """Return the id of a budget of the agent, of which something was spent."""
+    who = f"by-{mark}"
+    budget = Budget.objects.create(
+        team=agent.team, scope="agent", name=agent.slug, agent=agent, period="forever", limits={"steps": {"hard": 10**9}},
+        created_by=who, updated_by=who,
+    )  # fmt: skip
+    Purse.objects.create(
+        team_id=agent.team_id, budget=budget, key="forever", spent={"steps": 7}, question=f"question-{mark}"
+    )
+    return str(budget.pk)
 
 
 def _limited(agent: Agent, key: str, mark: str) -> Limit:

@@ -173,6 +173,11 @@ def purse_ids(run_id: UUID) -> list[UUID]:
     return [row[2] for row in rows if row[2] is not None]
 
 
+def open_purse_ids(run_id: UUID) -> list[UUID]:
+    """Return those of the purses that the run draws on that are open by now; changes nothing."""
+    return [row[2] for row in query(_PURSES, {"run_id": run_id}) if row[2] is not None]
+
+
 def open_purse(budget_id: UUID, key: str) -> None:
     """Make the purse of a budget's period or tree of runs, with what was spent there already; once."""
     since = {7: f"{key}-01", 10: key}.get(len(key)) if key != Period.FOREVER else None

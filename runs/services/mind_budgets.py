@@ -1,5 +1,6 @@
 """What the clock does for budgets: settle what dead workers reserved, and let runs go on whose next period has begun."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from runs import broadcasts, dispatch
@@ -16,9 +17,7 @@ WHERE status = 'paused' AND ended_at IS NULL AND waiting_on ->> 'kind' = 'budget
 _RENEWED = (
     f"{_GO_ON} AND (waiting_on ->> 'until')::timestamptz <= clock_timestamp() RETURNING id, team_id, queue"
 )
-_OF_PURSE = (
-    f"{_GO_ON} AND team_id = %(team_id)s AND waiting_on ->> 'purse' = %(purse)s RETURNING id, team_id, queue"
-)
+_OF_PURSE = f"{_GO_ON} AND team_id = %(team_id)s AND waiting_on ->> 'purse' = ANY(%(purses)s::text[]) RETURNING id, team_id, queue"
 
 
 def mind_budgets() -> None:
@@ -27,9 +26,9 @@ def mind_budgets() -> None:
     _tell(query(_RENEWED, {}))
 
 
-def resume_paused_by(team_id: UUID, purse_id: UUID) -> int:
-    """Let the runs go on that are paused for this purse; return how many."""
-    rows = query(_OF_PURSE, {"team_id": team_id, "purse": str(purse_id)})
+def resume_paused_by(team_id: UUID, purse_ids: Sequence[str]) -> int:
+    """Let the runs go on that are paused for one of these purses; return how many."""
+    rows = query(_OF_PURSE, {"team_id": team_id, "purses": list(purse_ids)})
     _tell(rows)
     return len(rows)
 

@@ -21,6 +21,7 @@ from runs.engine.limits import KeyPartError, key_of
 from runs.engine.program import Program
 from runs.json_schema import MAX_ERRORS, check
 from runs.models import AgentVersion, Run
+from runs.services.budget_limits import check_run_budget
 from runs.services.callback_url import check_callback_url
 from runs.services.checks import (
     MAX_KEY_CHARACTERS,
@@ -53,11 +54,12 @@ class StartRequest:
     callback_url: str | None
     queue: str | None = None
     concurrency_key: str | None = None
+    budget: dict[str, int] | None = None
 
     def digest(self) -> bytes:
         """Return the digest; members that came later count when they are given, so that older keys stay good."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        later = ("callback_url", "queue", "concurrency_key")
+        later = ("callback_url", "queue", "concurrency_key", "budget")
         return digest(
             {name: value for name, value in values.items() if name not in later or value is not None}
         )
@@ -80,6 +82,8 @@ def check_request(request: StartRequest, idempotency_key: str | None = None) -> 
         check_callback_url(request.callback_url)
     if request.queue is not None:
         check_queue("/queue", request.queue)
+    if request.budget is not None:
+        check_run_budget(request.budget)
     if request.concurrency_key:
         check_text("/concurrency_key", request.concurrency_key, MAX_CONCURRENCY_KEY_CHARACTERS)
 

@@ -51,7 +51,7 @@ def raise_budget(
         if not found:
             raise ConflictError("the budget that paused this run was removed meanwhile: resume the run")
         _raise(actor, run, found[0], given or _proposed(found[0], told), reason)
-    n_resumed = resume_paused_by(actor.team_id, found[0].id)
+    n_resumed = resume_paused_by(actor.team_id, [str(found[0].id)])
     return run_for(actor, run_id), n_resumed
 
 

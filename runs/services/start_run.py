@@ -1,15 +1,17 @@
 """Start a run: everything is checked first, then one INSERT makes it exist."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from agentops.accounts.roles import Actor, Scope
 from agentops.common.errors import IdempotencyConflictError
-from agentops.common.transactions import after_commit
+from agentops.common.transactions import after_commit, transaction
 from runs import broadcasts, dispatch
+from runs.engine.budgets import BudgetScope, Period
+from runs.journal.purses import forget_known
 from runs.json_schema import check
-from runs.models import Run
+from runs.models import Budget, Run
 from runs.selectors.agents import version_for
 from runs.services.checks import cleaned, misfit
 from runs.services.insert_run import insert_run
@@ -32,6 +34,7 @@ def start_run(  # noqa: PLR0913 -- the fields of the contract's request, keyword
     callback_url: str | None = None,
     queue: str | None = None,
     concurrency_key: str | None = None,
+    budget: Mapping[str, int | None] | None = None,
 ) -> tuple[Run, bool]:
     """Return the run, and whether this call has made it.
 
@@ -50,6 +53,7 @@ def start_run(  # noqa: PLR0913 -- the fields of the contract's request, keyword
         queue: whose workers execute it; the agent's when None.
         concurrency_key: what only so many runs are executed for at once (Limit); as the agent's code makes it of the input
             when None, nothing when empty.
+        budget: what it may spend of each unit with its children, at most (runs.engine.budgets).
 
     Raises:
         NotFoundError: no such agent or version.
@@ -57,7 +61,7 @@ def start_run(  # noqa: PLR0913 -- the fields of the contract's request, keyword
         IdempotencyConflictError: the key was used with another request.
         ConflictError: the agent's code is not installed here.
 
-    Transaction: none open; one statement. Worker and pages are told after it.
+    Transaction: none open; one statement, with a budget one of two. Worker and pages are told after it.
     """
     actor.require(Scope.RUN)
     deadline = _utc(deadline)
@@ -73,6 +77,7 @@ def start_run(  # noqa: PLR0913 -- the fields of the contract's request, keyword
         callback_url=callback_url,
         queue=queue,
         concurrency_key=concurrency_key,
+        budget=None if budget is None else {unit: n for unit, n in budget.items() if n is not None},
     )
     check_request(request, idempotency_key)
     request_hash = request.digest()
@@ -87,7 +92,7 @@ def start_run(  # noqa: PLR0913 -- the fields of the contract's request, keyword
     )  # fmt: skip
     if batch_id:
         note_batch(actor=actor, name=batch_id)
-    stored = _inserted(actor, run)
+    stored = _inserted(actor, run, request.budget)
     return _same_request(stored, request_hash), stored.id == run.id
 
 
@@ -110,15 +115,29 @@ def _same_request(run: Run, request_hash: bytes) -> Run:
     return run
 
 
-def _inserted(actor: Actor, run: Run) -> Run:
+def _inserted(actor: Actor, run: Run, budget: dict[str, int] | None) -> Run:
     """Return the row that stands now: this run, or the one that took its idempotency key a moment before."""
-    if insert_run(run):
+    if insert_run(run) if budget is None else _inserted_with(actor, run, budget):
         after_commit(lambda: dispatch.poke(run.queue))
         after_commit(lambda: broadcasts.hint(run.team_id, run.id))
         return run
     stored = _earlier(actor, str(run.idempotency_key))
     assert stored, "a row with this key has just been committed by another"
     return stored
+
+
+def _inserted_with(actor: Actor, run: Run, budget: dict[str, int]) -> bool:
+    """Return whether the row was made, and its budget with it."""
+    with transaction():
+        if not insert_run(run):
+            return False
+        limits, who = {unit: {"hard": amount} for unit, amount in budget.items()}, actor.name[:200]
+        Budget.objects.create(
+            team_id=run.team_id, scope=BudgetScope.RUN, name=str(run.id), run=run, period=Period.FOREVER, limits=limits,
+            created_by=who, updated_by=who,
+        )  # fmt: skip
+    forget_known(run.team_id)
+    return True
 
 
 def _utc(deadline: datetime | None) -> datetime | None:

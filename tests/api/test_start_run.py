@@ -97,7 +97,9 @@ def test_an_input_that_does_not_fit_is_422_with_pointers(ada: Client) -> None:
         ({"deadline": "soon"}, "/deadline"),
         ({"title": ""}, "/title"),
         ({"unknown": 1}, "/unknown"),
-        ({"budget": {"cost_microusd": 1}}, "/budget"),
+        ({"budget": {"cost_microusd": 0}}, "/budget/cost_microusd"),
+        ({"budget": {}}, "/budget"),
+        ({"budget": {"dollars": 1}}, "/budget/dollars"),
         ({"callback_url": "ftp://example.org"}, "/callback_url"),
         ({"parent": "00000000-0000-0000-0000-000000000000"}, "/parent"),
     ],
@@ -110,7 +112,7 @@ def test_members_that_do_not_fit_are_pointed_at(ada: Client, members: dict[str, 
 
 
 def test_what_is_not_supported_yet_says_so(ada: Client) -> None:
-    answer = start(ada, {"agent": "test-steps", "input": {"n": 1}, "budget": {}})
+    answer = start(ada, {"agent": "test-steps", "input": {"n": 1}, "parent": "x"})
     assert "does not support it yet" in answer.json()["detail"]
 
 
