@@ -6,6 +6,7 @@ from django.views.generic import RedirectView
 from runs.presenters.verbs import VERBS
 from runs.views import (
     actions,
+    agents,
     batches,
     branches,
     bulk,
@@ -46,6 +47,15 @@ urlpatterns = [
     path("settings", preferences.settings, name="settings"),
     path("palette", palette.palette, name="palette"),
     path("agents", lists.agent_list, name="agents"),
+    path("agents/new", agents.new, name="new-agent"),
+    path("agents/import", agents.take_over, name="import-agent"),
+    path("agents/check", agents.check, name="check-agent"),
+    path("agents/<slug:slug>", RedirectView.as_view(pattern_name="runs:agent-versions")),
+    path("agents/<slug:slug>/edit", agents.edit, name="edit-agent"),
+    path("agents/<slug:slug>/versions", agents.versions, name="agent-versions"),
+    path("agents/<slug:slug>/versions/<int:number>/publish", agents.publish, name="publish-version"),
+    path("agents/<slug:slug>/versions/<int:number>/rollback", agents.back, name="roll-back"),
+    path("agents/<slug:slug>/export", agents.export, name="export-agent"),
     path("runs", lists.run_list, name="list"),
     path("runs/", RedirectView.as_view(pattern_name="runs:list", query_string=True)),
     path("runs/rows", lists.run_rows, name="rows"),

@@ -1,6 +1,8 @@
 """Reading what agents are made of: the documents of their versions, and the tools to choose from."""
 
+from collections import Counter
 from dataclasses import dataclass
+from uuid import UUID
 
 from agentops.accounts.roles import Actor, Scope
 from agentops.common.errors import ConflictError
@@ -8,10 +10,12 @@ from agentops.common.types import JsonObject
 from runs.engine.agent_definition import FORMAT, filled
 from runs.engine.tools import Effect
 from runs.llm.inner import INNER
-from runs.models import AgentVersion
+from runs.models import Agent, AgentVersion, Run
 from runs.programs import programs
 from runs.selectors.agents import version_for
 from runs.tools.registry import all_tools
+
+COUNTED_RUNS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +62,10 @@ def export_of(actor: Actor, slug: str, number: int | None = None) -> JsonObject:
     if version.definition is None:
         raise ConflictError(f"the agent {slug!r} is made of code: carry its files over instead")
     return {"format": FORMAT, "slug": slug, "version": version.number, "definition": filled(version.definition)}  # fmt: skip
+
+
+def runs_by_version(actor: Actor, agent: Agent) -> dict[UUID, int]:
+    """Return how many of the agent's newest COUNTED_RUNS runs each of its versions has."""
+    actor.require(Scope.READ)
+    newest = Run.objects.filter(team_id=actor.team_id, agent=agent).order_by("-created_at", "-id")
+    return dict(Counter(newest.values_list("agent_version_id", flat=True)[:COUNTED_RUNS]))

@@ -14,7 +14,7 @@ from runs.services.agent_versions import checked_note, insert_version
 from runs.services.check_definition import checked_definition
 from runs.services.checks import misfit
 
-RESERVED = frozenset({"new", "import"})
+RESERVED = frozenset({"new", "import", "check"})
 
 
 def create_agent(*, actor: Actor, slug: str, definition: Any, note: str = "") -> AgentVersion:
@@ -25,7 +25,7 @@ def create_agent(*, actor: Actor, slug: str, definition: Any, note: str = "") ->
     """
     actor.require(Scope.ADMIN)
     if not is_program_name(slug) or slug in RESERVED:
-        raise misfit("/slug", 'must be lower-case letters, digits and single hyphens, at most 100, and neither "new" nor "import"')  # fmt: skip
+        raise misfit("/slug", 'must be lower-case letters, digits and single hyphens, at most 100, and none of check, import, new')  # fmt: skip
     document, note = checked_definition(team_id=actor.team_id, given=definition), checked_note(note)
     told = AgentDefinition.from_json(document)
     agent = Agent(team_id=actor.team_id, slug=slug, title=told.title or slug, description=told.description, queue=told.queue)  # fmt: skip

@@ -93,7 +93,12 @@ def overview(request: HttpRequest, actor: Actor) -> HttpResponse:
 def agent_list(request: HttpRequest, actor: Actor) -> HttpResponse:
     can_start = actor.can(Scope.RUN)
     problems = agent_file_problems() if can_start else {}
-    context = {"agents": agents_with_counts(actor), "can_start": can_start, "problems": problems}
+    context = {
+        "agents": agents_with_counts(actor),
+        "can_start": can_start,
+        "problems": problems,
+        "can_edit": actor.can(Scope.ADMIN),
+    }
     return respond(request, "runs/agents.html", context)
 
 

@@ -37,9 +37,15 @@ def start(request: HttpRequest, actor: Actor) -> HttpResponse:
 def _chosen(request: HttpRequest, actor: Actor) -> AgentVersion | None:
     slug = (request.POST if request.method == "POST" else request.GET).get("agent", "")
     if slug:
-        return version_for(actor, slug)
+        return version_for(actor, slug, _number(request))
     first = next((card.agent.slug for card in agents_with_counts(actor) if card.published), None)
     return version_for(actor, first) if first else None
+
+
+def _number(request: HttpRequest) -> int | None:
+    """Return the number of the version that is to be tried; None for the one that starts."""
+    given = (request.POST if request.method == "POST" else request.GET).get("version", "")
+    return int(given) if given.isascii() and given.isdecimal() and len(given) < 10 else None
 
 
 def _order(version: AgentVersion) -> list[str]:
@@ -67,7 +73,7 @@ def _started(request: HttpRequest, actor: Actor, version: AgentVersion) -> HttpR
         try:
             run, _made = start_run(
                 actor=actor, agent=version.agent.slug, input=found, idempotency_key=key or str(new_token()),
-                title=request.POST.get("title", "").strip() or None,
+                title=request.POST.get("title", "").strip() or None, version=_number(request),
             )  # fmt: skip
             return redirect("runs:run", run.id)
         except InvalidInputError as error:
@@ -92,6 +98,7 @@ def _form(
         "version": version,
         "fields": fields,
         "key": key,
+        "number": _number(request),
         "title": request.POST.get("title", ""),
         "agents": [card.agent for card in agents_with_counts(actor) if card.published],
         "n_errors": sum(bool(field.error) for field in fields),
