@@ -22,7 +22,9 @@ from types import ModuleType
 from django.conf import settings
 
 import runs.tools.http
-import runs.tools.premises  # noqa: F401 -- these register the tools that every program may use
+import runs.tools.mail
+import runs.tools.premises
+import runs.tools.sql  # noqa: F401 -- these register the tools that every program may use
 from runs.engine.errors import ProgramError
 from runs.engine.program import Program
 

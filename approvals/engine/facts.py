@@ -5,12 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from agentops.common.types import JsonObject, JsonValue
+from runs.engine.sql_verbs import verbs_in
 
-_COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
-_TEXT = re.compile(r"'(?:[^']|'')*'|\$(\w*)\$.*?\$\1\$", re.DOTALL)
-_VERBS = re.compile(
-    r"\b(SELECT|INSERT|UPDATE|DELETE|MERGE|TRUNCATE|DROP|ALTER|CREATE|GRANT|REVOKE|COPY|CALL|DO)\b", re.IGNORECASE
-)  # fmt: skip
 _SQL_NAMES = frozenset({"sql", "query", "statement", "statements", "command"})
 _EMAIL = re.compile(r"[^\s@<>]{1,64}@[^\s@<>]{1,255}\.[a-z]{2,}", re.IGNORECASE)
 _CARD = re.compile(r"(?<!\d)(?:\d[ -]?){13,19}(?!\d)")
@@ -45,8 +41,7 @@ class Facts:
     def sql_verbs(self) -> frozenset[str]:
         """Return the verbs of all SQL in the arguments, also of those that stand inside others: `WITH x AS (DELETE …)`."""
         told = " ".join(text for name, text in _texts(self.args) if name.lower() in _SQL_NAMES)
-        bare = _TEXT.sub("''", _COMMENT.sub(" ", told[:MAX_TEXT_CHARACTERS]))
-        return frozenset(verb.upper() for verb in _VERBS.findall(bare))
+        return verbs_in(told[:MAX_TEXT_CHARACTERS])
 
     @property
     def taints(self) -> frozenset[str]:
