@@ -20,20 +20,30 @@ def declare_limits(*, team_id: UUID) -> None:
     Of an agent with several versions the newest published one counts, where its code is installed here; otherwise what was
     declared before stays. Transaction: one an agent whose declaration is new.
     """
-    known = programs()
+    known, standing = programs(), _standing(team_id)
     newest = AgentVersion.objects.filter(team_id=team_id, published_at__isnull=False)
     for version in newest.order_by("agent_id", "-number").distinct("agent_id").select_related("agent"):
         program = known.get((version.program, version.program_version))
         if program is not None:
-            _declare(version.agent, program)
+            _declare(version.agent, _declared(version.agent, program), standing.get(_by(version.agent), {}))
 
 
-def _declare(agent: Agent, program: type[Program]) -> None:
-    declared, by = _declared(agent, program), f"the code of agent {agent.slug}"
-    mine = Limit.objects.filter(team_id=agent.team_id, is_declared=True, created_by=by)
-    standing = {(row.scope, row.name): row.max_running for row in mine}
+def _by(agent: Agent) -> str:
+    return f"the code of agent {agent.slug}"
+
+
+def _standing(team_id: UUID) -> dict[str, Declared]:
+    found: dict[str, Declared] = {}
+    for row in Limit.objects.filter(team_id=team_id, is_declared=True):
+        found.setdefault(row.created_by, {})[row.scope, row.name] = row.max_running
+    return found
+
+
+def _declare(agent: Agent, declared: Declared, standing: Declared) -> None:
     if standing == declared:
         return
+    by = _by(agent)
+    mine = Limit.objects.filter(team_id=agent.team_id, is_declared=True, created_by=by)
     with transaction():
         for scope, name in standing.keys() - declared.keys():
             mine.filter(scope=scope, name=name).delete()
