@@ -1,5 +1,7 @@
 from django.apps import AppConfig
 
+OPEN_REQUEST = "EXISTS (SELECT 1 FROM approvals_request q WHERE q.run_id = r.id AND q.status = 'pending')"
+
 
 class ApprovalsConfig(AppConfig):
     name = "approvals"
@@ -10,10 +12,12 @@ class ApprovalsConfig(AppConfig):
         from approvals.services.plug import ApprovalDesk
         from approvals.services.reconcile import reconcile
         from approvals.services.sweep_sla import alarm_when_late, settle_slas
+        from runs.archives.needs import add_need
         from runs.chores import add_chore
         from runs.desk import plug_in
 
         plug_in(ApprovalDesk())
+        add_need("an open approval", OPEN_REQUEST)
         add_chore("approvals: reconcile", reconcile, every_ticks=8)
         add_chore("approvals: lateness", alarm_when_late, every_ticks=240)
         add_chore("approvals: timers", fire_timers, every_ticks=4)

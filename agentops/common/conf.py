@@ -32,6 +32,7 @@ class Conf:
     callback_timeout_seconds: float = 15.0
     callback_slots: int = 16
     approval_grant_seconds: int = 900
+    retention_hour_utc: int = 2
     workspace_max_files: int = 2000
     workspace_file_max_bytes: int = 16 << 20
     workspace_max_bytes: int = 64 << 20

@@ -26,10 +26,14 @@ _TELLING = (
     " OR EXISTS (SELECT 1 FROM runs_reservation v WHERE v.run_id = r.id)"
 )
 
-_needs: dict[str, str] = {
+# These keep an open run from being pruned, too.
+_HOLDS: dict[str, str] = {
     "a legal hold": _HELD.format(kinds="= 'legal'"),
     "a pin": _HELD.format(kinds="<> 'legal'"),
     "stored rows that fail their check are evidence": "'integrity_failed' = ANY(r.health)",
+}
+_needs: dict[str, str] = {
+    **_HOLDS,
     "a run of its family goes on": f"({_ABOVE}) OR {_BELOW}",
     "its end is still being told": _TELLING,
 }
@@ -40,9 +44,10 @@ def add_need(words: str, condition: str) -> None:
     _needs[words] = condition
 
 
-def is_needed() -> str:
-    """Return the SQL condition that something needs the run `r`."""
-    return "(" + " OR ".join(f"({condition})" for condition in _needs.values()) + ")"
+def is_needed(*, of_open: bool = False) -> str:
+    """Return the SQL condition that something needs the run `r`; of an open run only its old steps are asked for."""
+    needs = _HOLDS if of_open else _needs
+    return "(" + " OR ".join(f"({condition})" for condition in needs.values()) + ")"
 
 
 def why_needed(run_id: UUID) -> str:

@@ -96,6 +96,21 @@ def segment_mac(
     return _mac(b"segment", team_id, run_id, seq, link, encoded.codec, encoded.body)
 
 
+def cut_hash(
+    team_id: UUID, run_id: UUID, seq: int, ties: tuple[bytes, bytes], encoded: Encoded, *, files: bytes = b""
+) -> bytes:
+    """Return the 32-byte hash of the snapshot where a chain was cut.
+
+    `ties` are the hash that the chain began with, and that of the checkpoint `seq`, to which the rest of it is chained.
+    """
+    return _mac(b"cut", team_id, run_id, seq, b"".join(ties) + files, encoded.codec, encoded.body)
+
+
+def cut_mac(team_id: UUID, run_id: UUID, seq: int, tip_hash: bytes, what: JsonValue) -> bytes:
+    """Return the 32-byte code of the row that says where a chain was cut; `what` is all that it says."""
+    return _mac(b"cut-row", team_id, run_id, seq, tip_hash + digest(what), 0, b"")
+
+
 def blob_digest(team_id: UUID, codec: int, body: bytes) -> bytes:
     """Return the 32-byte keyed digest under which a large value of a team is stored."""
     return hmac.digest(_key(), b"".join((b"blob", team_id.bytes, bytes([codec]), body)), "sha256")

@@ -6,8 +6,9 @@ from uuid import UUID
 
 from django.db import connection
 
+from agentops.common.errors import NotFoundError
 from runs.checkpoints.blobs import load
-from runs.checkpoints.chain import NO_PARENT, IntegrityError, checkpoint_hash, same, segment_mac
+from runs.checkpoints.chain import NO_PARENT, IntegrityError, checkpoint_hash, cut_hash, same, segment_mac
 from runs.checkpoints.codec import Encoded
 from runs.checkpoints.lineage import branch_of, lineage
 from runs.checkpoints.segments import Tail
@@ -18,7 +19,7 @@ from runs.models import Checkpoint, Run
 _ROWS = """
 SELECT kind, seq, parent_seq, codec, CASE WHEN kind = 'c' THEN ''::bytea ELSE body END, hash, tip_hash
 FROM runs_checkpoint
-WHERE run_id = %(run_id)s AND branch = %(branch)s AND seq <= %(goal)s AND (kind IN ('c', 'g', 's') OR (kind = 'd' AND
+WHERE run_id = %(run_id)s AND branch = %(branch)s AND (seq <= %(goal)s OR kind = 's') AND (kind IN ('c', 'g', 's') OR (kind = 'd' AND
     seq > coalesce((SELECT max(seq) FROM runs_checkpoint WHERE run_id = %(run_id)s AND branch = %(branch)s
      AND kind = 'g' AND seq <= %(goal)s), 0)))
 ORDER BY seq, kind
@@ -27,7 +28,7 @@ _ROWS_OF_LINEAGE = """
 WITH c AS (
     SELECT c.* FROM runs_checkpoint c
     JOIN unnest(%(branches)s::int[], %(uptos)s::bigint[]) AS p(branch, upto) ON p.branch = c.branch AND c.seq <= p.upto
-    WHERE c.run_id = %(run_id)s AND c.seq <= %(goal)s)
+    WHERE c.run_id = %(run_id)s AND (c.seq <= %(goal)s OR c.kind = 's'))
 SELECT kind, seq, parent_seq, codec, CASE WHEN kind = 'c' THEN ''::bytea ELSE body END, hash, tip_hash FROM c
 WHERE kind IN ('c', 'g', 's') OR seq > coalesce((SELECT max(seq) FROM c WHERE kind = 'g'), 0)
 ORDER BY seq, kind
@@ -79,7 +80,7 @@ def rebuild(run: Run, seq: int | None = None, *, branch: int | None = None) -> R
     It is that of `branch`, or else of the branch on which the step was done. Only the columns id, team_id, branch,
     head_seq, head_hash, input and input_codec of `run` are read.
 
-    Raises: IntegrityError when a row on the way was changed, moved or taken away.
+    Raises: IntegrityError when a row on the way was changed, moved or taken away; NotFoundError when it was pruned.
     """
     goal = run.head_seq if seq is None else seq
     if branch is None:
@@ -117,7 +118,24 @@ def _rows(run: Run, goal: int, branch: int) -> list[_Row]:
         branches, uptos = zip(*lineage(run.id, branch).stretches, strict=True)
         sql, params = _ROWS_OF_LINEAGE, params | {"branches": list(branches), "uptos": list(uptos)}
     with connection.wrap_database_errors, connection.connection.cursor(binary=True) as cursor:
-        return [_Row(*row) for row in cursor.execute(sql, params, prepare=True)]
+        rows = [_Row(*row) for row in cursor.execute(sql, params, prepare=True)]
+    return _behind_cut(run, goal, rows)
+
+
+def _behind_cut(run: Run, goal: int, rows: list[_Row]) -> list[_Row]:
+    """Return the rows without those that a cut has condemned: the state begins with its snapshot.
+
+    Raises: NotFoundError when the state that is asked for was cut off.
+    """
+    cut_seq = max((row.seq for row in rows if row.kind == SNAPSHOT), default=0)
+    if cut_seq > goal:
+        told = f"the state of run {run.id} after step {goal} was pruned; the first that is left is the one after {cut_seq}"
+        raise NotFoundError(told, run_id=str(run.id), first_seq=cut_seq)
+    return [
+        row
+        for row in rows
+        if row.seq > cut_seq or row.kind == FILES or (row.kind, row.seq) == (SNAPSHOT, cut_seq)
+    ]
 
 
 def _note_files(run: Run, built: Rebuilt, row: _Row) -> None:
@@ -126,14 +144,26 @@ def _note_files(run: Run, built: Rebuilt, row: _Row) -> None:
 
 
 def _start(run: Run, built: Rebuilt, row: _Row) -> None:
-    """Take the snapshot that a fork begins with."""
+    """Take the snapshot that a fork begins with, or that stands where the chain was cut."""
     encoded, parent_hash = Encoded(row.codec, bytes(row.body), 0), bytes(row.tip_hash or b"")
     given = Encoded(run.input_codec, bytes(run.input), 0)
+    if row.seq:
+        _begin_at_cut(run, built, row, encoded, parent_hash)
+        return
     computed = fork_genesis(run.team_id, run.id, given, encoded, parent_hash, files=built.tail.files)
-    if row.seq or not same(computed, row.hash):
+    if not same(computed, row.hash):
         raise IntegrityError(run.id, row.seq, "the snapshot")
     built.state, built.hash = freeze(_decoded(run, row.seq, encoded)), computed
     built.tail.start_over(0, computed)
+
+
+def _begin_at_cut(run: Run, built: Rebuilt, row: _Row, encoded: Encoded, tip_hash: bytes) -> None:
+    ties = (genesis(run.team_id, run.id, Encoded(run.input_codec, bytes(run.input), 0)), tip_hash)
+    computed = cut_hash(run.team_id, run.id, row.seq, ties, encoded, files=built.tail.files)
+    if not same(computed, row.hash):
+        raise IntegrityError(run.id, row.seq, "the snapshot")
+    built.state, built.seq, built.hash = freeze(_decoded(run, row.seq, encoded)), row.seq, tip_hash
+    built.tail.start_over(row.seq, tip_hash)
 
 
 def _step(run: Run, built: Rebuilt, row: _Row) -> None:

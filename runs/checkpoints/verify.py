@@ -4,8 +4,20 @@ from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from uuid import UUID
 
+from django.db.models import QuerySet
+
+from agentops.common.types import JsonValue
 from runs.checkpoints.blobs import load
-from runs.checkpoints.chain import IntegrityError, checkpoint_hash, end_mac, outcome_mac, same, segment_mac
+from runs.checkpoints.chain import (
+    IntegrityError,
+    checkpoint_hash,
+    cut_hash,
+    cut_mac,
+    end_mac,
+    outcome_mac,
+    same,
+    segment_mac,
+)
 from runs.checkpoints.codec import Encoded
 from runs.checkpoints.contents import contents
 from runs.checkpoints.files import NO_CHANGE, hash_of
@@ -13,7 +25,7 @@ from runs.checkpoints.lineage import END, lineage
 from runs.checkpoints.reuses import mac_of, seal_of
 from runs.checkpoints.store import DELTA, FILES, SEGMENT, SNAPSHOT, fork_genesis, genesis
 from runs.engine.files import File, Manifest, apply_change
-from runs.models import Branch, Checkpoint, Outcome, Reuse, Run, Step
+from runs.models import Branch, Checkpoint, Cut, Outcome, Reuse, Run, Step
 
 CHUNK = 2000
 
@@ -42,9 +54,15 @@ def verify_run(run: Run) -> Verdict:
     """
     hashes: dict[int, bytes] = {}
     tips = _tips(run)
-    states = [*_genesis(run, hashes, tips), *_deltas(run, hashes, tips), *_segments(run, hashes, tips)]
-    states += _files(run, hashes, tips)
-    others = [*_outcomes(run), *_branches(run, hashes), *_end(run)]
+    cut = Cut.objects.filter(run_id=run.id).first()
+    seq = cut.seq if cut else 0
+    states = [*_genesis(run, hashes, tips), *_at_cut(run, cut, hashes, tips)]
+    states += [
+        *_deltas(run, hashes, tips, seq),
+        *_segments(run, hashes, tips, seq),
+        *_files(run, hashes, tips, seq),
+    ]
+    others = [*_outcomes(run, cut.first_seq if cut else 0), *_branches(run, hashes), *_end(run)]
     n_rows = len(states) + len(others)
     if not same(hashes.get(run.head_seq, b""), run.head_hash):
         others.append(IntegrityError(run.id, run.head_seq, "the head"))
@@ -70,17 +88,41 @@ def _genesis(run: Run, hashes: dict[int, bytes], tips: dict[int, bytes]) -> Iter
     """Put the hash that the chain begins with into `hashes`; a fork's has a row to be judged, an input has none."""
     given = Encoded(run.input_codec, bytes(run.input), 0)
     hashes[0] = genesis(run.team_id, run.id, given)
-    for row in _checkpoints(run, SNAPSHOT):
+    for row in _checkpoints(run, SNAPSHOT).filter(seq=0):
         snapshot = Encoded(row.codec, bytes(row.body), 0)
         parent_hash = bytes(row.tip_hash or b"")
         hashes[0] = fork_genesis(run.team_id, run.id, given, snapshot, parent_hash, files=tips[0])
-        is_good = not row.seq and same(hashes[0], row.hash) and _is_whole(row.codec, row.body)
+        is_good = same(hashes[0], row.hash) and _is_whole(row.codec, row.body)
         yield None if is_good else IntegrityError(run.id, row.seq, "the snapshot")
 
 
-def _deltas(run: Run, hashes: dict[int, bytes], tips: dict[int, bytes]) -> Iterator[IntegrityError | None]:
-    """Yield the verdict on each delta; `hashes` is filled with those that hold."""
-    for row in _checkpoints(run, DELTA):
+def _at_cut(
+    run: Run, cut: Cut | None, hashes: dict[int, bytes], tips: dict[int, bytes]
+) -> Iterator[IntegrityError | None]:
+    """Yield the verdict on the cut and its snapshot; where the chain was cut it begins there, in `hashes` too."""
+    rows = list(_checkpoints(run, SNAPSHOT).exclude(seq=0))
+    begun = hashes[0]
+    if cut is not None:
+        hashes.clear()
+        tips[cut.seq] = tips[max(seq for seq in tips if seq <= cut.seq)]
+        is_good = same(mac_of_cut(cut), cut.mac) and [row.seq for row in rows] == [cut.seq]
+        yield None if is_good else IntegrityError(run.id, cut.seq, "the cut")
+    for row in rows:
+        snapshot, tip_hash = Encoded(row.codec, bytes(row.body), 0), bytes(row.tip_hash or b"")
+        files = tips.get(row.seq, NO_CHANGE)
+        computed = cut_hash(run.team_id, run.id, row.seq, (begun, tip_hash), snapshot, files=files)
+        is_good = cut is not None and same(tip_hash, cut.tip_hash) and same(computed, row.hash)
+        is_good = is_good and _is_whole(row.codec, row.body)
+        if is_good:
+            hashes[row.seq] = tip_hash
+        yield None if is_good else IntegrityError(run.id, row.seq, "the snapshot of the cut")
+
+
+def _deltas(
+    run: Run, hashes: dict[int, bytes], tips: dict[int, bytes], cut_seq: int
+) -> Iterator[IntegrityError | None]:
+    """Yield the verdict on each delta behind the cut; `hashes` is filled with those that hold."""
+    for row in _checkpoints(run, DELTA).filter(seq__gt=cut_seq).iterator(CHUNK):
         encoded = Encoded(row.codec, bytes(row.body), 0)
         parent = hashes.get(row.parent_seq, b"")
         tip = tips.setdefault(row.seq, tips.get(row.parent_seq, NO_CHANGE))
@@ -92,8 +134,10 @@ def _deltas(run: Run, hashes: dict[int, bytes], tips: dict[int, bytes]) -> Itera
         yield None if is_good else IntegrityError(run.id, row.seq, "the checkpoint")
 
 
-def _segments(run: Run, hashes: dict[int, bytes], tips: dict[int, bytes]) -> Iterator[IntegrityError | None]:
-    for row in _checkpoints(run, SEGMENT):
+def _segments(
+    run: Run, hashes: dict[int, bytes], tips: dict[int, bytes], cut_seq: int
+) -> Iterator[IntegrityError | None]:
+    for row in _checkpoints(run, SEGMENT).filter(seq__gt=cut_seq).iterator(CHUNK):
         encoded, tip = Encoded(row.codec, bytes(row.body), 0), bytes(row.tip_hash or b"")
         start = (row.parent_seq, hashes.get(row.parent_seq, b""))
         files = tips.get(row.seq, NO_CHANGE)
@@ -106,12 +150,20 @@ def _segments(run: Run, hashes: dict[int, bytes], tips: dict[int, bytes]) -> Ite
         yield None if is_good else IntegrityError(run.id, row.seq, "the segment")
 
 
-def _files(run: Run, hashes: dict[int, bytes], tips: dict[int, bytes]) -> Iterator[IntegrityError | None]:
-    """Yield the verdict on each change of files, with the contents that it brought."""
-    known: set[File] = set()
-    for row in _checkpoints(run, FILES):
-        before = tips.get(row.parent_seq, NO_CHANGE) if row.seq else NO_CHANGE
-        is_good = row.seq in hashes and row.team_id == run.team_id and same(hash_of(row, before), row.hash)
+def _files(
+    run: Run, hashes: dict[int, bytes], tips: dict[int, bytes], cut_seq: int
+) -> Iterator[IntegrityError | None]:
+    """Yield the verdict on each change of files, with the contents that it brought; they are never cut."""
+    known, last = set[File](), NO_CHANGE
+    for row in _checkpoints(run, FILES).iterator(CHUNK):
+        is_cut = row.seq <= cut_seq
+        before = last if is_cut else tips.get(row.parent_seq, NO_CHANGE)
+        last = bytes(row.hash)
+        is_good = (
+            (is_cut or row.seq in hashes)
+            and row.team_id == run.team_id
+            and same(hash_of(row, before), row.hash)
+        )
         is_good = is_good and _has_contents(row, known)
         yield None if is_good else IntegrityError(run.id, row.seq, "the files")
 
@@ -128,10 +180,11 @@ def _has_contents(row: Checkpoint, known: set[File]) -> bool:
     return True
 
 
-def _outcomes(run: Run) -> Iterator[IntegrityError | None]:
+def _outcomes(run: Run, first_seq: int) -> Iterator[IntegrityError | None]:
     """Yield the verdict on the outcome of each settled action, and on each that is not there."""
     rows = {row.seq: row for row in Outcome.objects.filter(run_id=run.id).iterator(CHUNK)}
-    settled = Step.objects.filter(run_id=run.id, status__in=["succeeded", "failed"]).exclude(kind="node")
+    settled = Step.objects.filter(run_id=run.id, seq__gte=first_seq, status__in=["succeeded", "failed"])
+    settled = settled.exclude(kind="node")
     for seq, status in settled.order_by("seq").values_list("seq", "status").iterator(CHUNK):
         row = rows.get(seq)
         is_good = row is not None and row.body is not None and same(_outcome_mac(run, row, status), row.mac)
@@ -165,6 +218,12 @@ def _end(run: Run) -> Iterator[IntegrityError | None]:
         yield None if is_good else IntegrityError(run.id, run.head_seq, what)
 
 
+def mac_of_cut(cut: Cut) -> bytes:
+    """Return the code that the row of a cut must have."""
+    what: JsonValue = [cut.first_seq, cut.n_steps, cut.n_rows, cut.row_bytes, cut.by]
+    return cut_mac(cut.team_id, cut.run_id, cut.seq, bytes(cut.tip_hash), what)
+
+
 def mac_of_end(run: Run) -> bytes:
     """Return the code that the end of the run should have, as it is stored."""
     body, head = bytes(run.output or b""), (run.head_seq, bytes(run.head_hash))
@@ -185,5 +244,5 @@ def _outcome_mac(run: Run, row: Outcome, status: str) -> bytes:
     return outcome_mac(*place, row.body_codec, bytes(row.body or b""), status=status, riders=row.riders)
 
 
-def _checkpoints(run: Run, kind: str) -> Iterator[Checkpoint]:
-    return Checkpoint.objects.filter(run_id=run.id, kind=kind).order_by("seq").iterator(CHUNK)
+def _checkpoints(run: Run, kind: str) -> QuerySet[Checkpoint]:
+    return Checkpoint.objects.filter(run_id=run.id, kind=kind).order_by("seq")

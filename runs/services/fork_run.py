@@ -33,7 +33,10 @@ MAX_REUSED = 20_000
 MAX_REASON_CHARACTERS = 2000
 FIRST_SEQ = 1
 
-_HERE = "SELECT archived_at FROM runs_run WHERE id = %(run_id)s FOR KEY SHARE"
+_HERE = (
+    "SELECT r.archived_at, (SELECT k.seq FROM runs_cut k WHERE k.run_id = r.id) FROM runs_run r"
+    " WHERE r.id = %(run_id)s FOR KEY SHARE OF r"
+)
 
 
 def fork_run(
@@ -66,7 +69,7 @@ def fork_run(
     run = _built(actor, plan, request, request_hash, idempotency_key)
     try:
         with transaction():
-            _hold(plan.parent)
+            _hold(plan.parent, plan.point.checkpoint_seq)
             _store(actor, plan, run, request)
             told: JsonObject = {"parent": str(run_id), "mode": plan.mode.value, "reason": request.reason}
             record(actor=actor, action="run.fork", subject=f"run:{run.pk}", detail=told)
@@ -79,8 +82,8 @@ def fork_run(
     return run, True
 
 
-def _hold(parent: Run) -> None:
-    """Keep the parent from being archived or deleted until the fork stands, and make sure that it was not while it was read.
+def _hold(parent: Run, seq: int) -> None:
+    """Keep the parent from being archived, deleted or pruned until the fork stands, and make sure that it was not while it was read.
 
     Raises: RunArchivedError, NotFoundError. Locks: the parent, for its key alone: its worker goes on.
     """
@@ -89,6 +92,10 @@ def _hold(parent: Run) -> None:
         raise NotFoundError(f"there is no run {parent.pk}", run_id=str(parent.pk))
     parent.archived_at = row[0]
     check_here(parent)
+    if row[1] is not None and row[1] > seq:
+        raise NotFoundError(
+            f"the steps of run {parent.pk} up to {row[1]} were pruned meanwhile", run_id=str(parent.pk)
+        )
 
 
 def reused_actions(plan: ForkPlan) -> list[Step]:

@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 
-from runs.archives.tables import LEFT, MOVED, ROW_BYTES, bytes_of, table
+from runs.archives.tables import LEFT, MOVED, bytes_of, table
 from runs.journal.fence import execute
 from runs.models import Archive
 
@@ -17,7 +17,7 @@ gone AS (
     DELETE FROM {table} t USING a WHERE t.run_id = a.run_id AND t.ctid = ANY(ARRAY(
         SELECT x.ctid FROM {table} x WHERE x.run_id = %(run_id)s LIMIT %(limit)s))
     RETURNING {bytes} AS row_bytes)
-UPDATE runs_archive u SET n_rows = u.n_rows + g.n, row_bytes = u.row_bytes + g.row_bytes
+UPDATE runs_archive u SET n_rows = u.n_rows + g.n * {counts}, row_bytes = u.row_bytes + g.row_bytes
 FROM (SELECT count(*) AS n, coalesce(sum(row_bytes), 0) AS row_bytes FROM gone) g, a WHERE u.id = a.id RETURNING g.n
 """
 _DONE = """
@@ -44,5 +44,5 @@ def strip_run(archive: Archive) -> Archive:
 
 @lru_cache(maxsize=1)
 def _statements() -> list[str]:
-    moved = [_STRIP.format(table=table(model), bytes=bytes_of(model, "t")) for model in MOVED]
-    return moved + [_STRIP.format(table=name, bytes=f"{ROW_BYTES}") for name in LEFT]
+    moved = [_STRIP.format(table=table(model), bytes=bytes_of(model, "t"), counts=1) for model in MOVED]
+    return moved + [_STRIP.format(table=name, bytes=0, counts=0) for name in LEFT]

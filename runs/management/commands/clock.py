@@ -9,6 +9,7 @@ from django.db import Error, connection
 
 from agentops.common.conf import conf
 from runs.services.callback_sender import CallbackSender
+from runs.services.keeper import Keeper
 from runs.services.source_reader import SourceReader
 from runs.services.tick import Clock
 
@@ -16,13 +17,13 @@ logger = logging.getLogger(__name__)
 
 
 class Command(BaseCommand):
-    help = "Run the clock: timers, sweeps, tickets, callbacks and sources. Any number of copies may run."
+    help = "Run the clock: timers, sweeps, tickets, callbacks, sources and retention. Any number of copies may run."
 
     def handle(self, *args: Any, **options: Any) -> None:
         stopping = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stopping.set())
-        with CallbackSender(), SourceReader():
+        with CallbackSender(), SourceReader(), Keeper():
             self._go_round(stopping)
 
     def _go_round(self, stopping: threading.Event) -> None:
