@@ -18,10 +18,12 @@ from approvals.selectors.requests import n_to_decide
 from runs.presenters.dead_letters import count_words
 from runs.presenters.system import SystemWords, system_words
 from runs.selectors.console.dead_letters import n_dead_letters
+from runs.selectors.console.stuck import n_stuck_kinds
 from runs.selectors.holdups import Pauses, pauses_for, team_for
 from runs.views.base import system_of
 
 DEAD_LETTERS = "runs:dead-letters"
+STUCK = "runs:stuck"
 APPROVALS = "approvals:inbox"
 BELL = "notify:bell"
 THEME_COOKIE = "theme"
@@ -97,17 +99,18 @@ class Console:
         return self._request.path.startswith((url, *_ALSO.get(url, ())))
 
     def _badge(self, name: str) -> str:
-        """Return how much waits there: failed runs, open approvals."""
+        """Return how much waits there: failed runs, open approvals, kinds of trouble."""
         actor = maybe_actor_of(self._request)
         count = _COUNTS.get(name)
         n = count(actor) if actor and count else 0
         return count_words(n) if n else ""
 
 
-_COUNTS = {DEAD_LETTERS: n_dead_letters, APPROVALS: n_to_decide, BELL: n_unread}
+_COUNTS = {DEAD_LETTERS: n_dead_letters, STUCK: n_stuck_kinds, APPROVALS: n_to_decide, BELL: n_unread}
 _ROOMS: list[tuple[str | Promise, str, str, str]] = [
     (_("Runs"), "runs", "runs:list", "g r"),
     (_("Approvals"), "approval", APPROVALS, "g p"),
+    (_("Stuck"), "expired", STUCK, "g k"),
     (_("Dead letters"), "warning", DEAD_LETTERS, "g d"),
     (_("Schedules"), "calendar", "runs:schedules", "g s"),
     (_("Batches"), "queue", "runs:batches", "g b"),
@@ -115,13 +118,16 @@ _ROOMS: list[tuple[str | Promise, str, str, str]] = [
     (_("Agents"), "agents", "runs:agents", "g a"),
     (_("Memory"), "memory", "memory:spaces", ""),
     (_("Limits"), "minus", "runs:limits", ""),
+    (_("Retention"), "document", "runs:retention", ""),
+    (_("Budgets"), "fold", "budgets:list", ""),
     (_("Notifications"), "bell", BELL, ""),
     (_("Audit"), "shield", "audit", ""),
     (_("API"), "book", "api-1:openapi-view", ""),
 ]
 _FOR_ADMINS = {"audit"}
 # Pages of a room that stand at other addresses.
-_ALSO = {"/approvals": ("/policies/approval-rules", "/policies/queues"), "/events": ("/sources", "/triggers")}
+_ALSO = {"/approvals": ("/policies/approval-rules", "/policies/queues"), "/events": ("/sources", "/triggers"), "/policies/budgets": ("/costs",),
+         "/policies/retention": ("/storage",)}  # fmt: skip
 
 
 def console(request: HttpRequest) -> dict[str, Any]:

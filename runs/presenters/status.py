@@ -35,6 +35,7 @@ RUN: dict[RunStatus, Chip] = {
 }
 PAUSING = Chip(_("Pausing"), "need", "pause", _("It stops at its next commit"))
 CANCELLING = Chip(_("Cancelling"), "idle", "stop", _("It ends at its next commit"))
+ARCHIVED = Chip(_("Archived"), "idle", "document", _("Its rows stand in a file; it can be read and restored"))
 
 HEALTH: dict[str, Chip] = {
     "retrying": Chip(_("Retrying"), "need", "retry", _("An attempt failed and another is due")),
@@ -48,6 +49,7 @@ HEALTH: dict[str, Chip] = {
     "burning": Chip(_("Burning"), "need", "warning", _("It spends much faster than usual")),
     "overdue": Chip(_("Overdue"), "need", "wait", _("Its deadline has passed")),
     "no_worker": Chip(_("No worker"), "need", "warning", _("No worker serves its queue")),
+    "runaway": Chip(_("Runaway"), "bad", "branch", _("The agent starts itself without end")),
     "integrity_failed": Chip(
         _("Integrity failed"), "bad", "shield", _("Stored data is not what was written")
     ),
@@ -110,10 +112,11 @@ def is_pausing(run: Run) -> bool:
 
 
 def health_chips(run: Run) -> list[Chip]:
-    """Return one chip per health flag; a flag this version does not know still shows its name."""
-    return [
+    """Return one chip per health flag, and one for an archived run; a flag this version does not know shows its name."""
+    chips = [
         HEALTH.get(flag, Chip(flag.replace("_", " ").capitalize(), "need", "warning")) for flag in run.health
     ]
+    return chips + [ARCHIVED] * (run.archived_at is not None)
 
 
 def step_chip(status: str) -> Chip:

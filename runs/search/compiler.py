@@ -32,6 +32,12 @@ def compiled(term: Term, asker: Asker) -> Search:
     return Search(condition, _sort(sorts[0]) if sorts else NEWEST_FIRST)
 
 
+def compiled_inside(scope: str, term: Term, asker: Asker) -> Condition:
+    """Return what terms inside the brackets of a scope ask of its child. Raises: BadQueryError."""
+    kind = SCOPES[scope]
+    return _condition(term, asker, kind.keys, kind)
+
+
 def _condition(term: Term, asker: Asker, known: dict[str, Key], scope: ScopeKind | None = None) -> Condition:
     if isinstance(term, And | Or):
         parts = [_condition(part, asker, known, scope) for part in term.terms]

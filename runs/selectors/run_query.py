@@ -45,12 +45,7 @@ def run_query(
 
     Raises: BadQueryError with `position` and, where one can be made, `suggestion`.
     """
-    asker = Asker(
-        actor.team_id,
-        actor.name,
-        at or _now(is_timed or text),
-        ZoneInfo(timezone.get_current_timezone_name()),
-    )
+    asker = asker_of(actor, at or _now(is_timed or text))
     try:
         search = compiled(And.of(parse(text), *_narrowed(statuses, agent)), asker)
     except BadQueryError as error:
@@ -59,6 +54,12 @@ def run_query(
     agent_ids = None if hints.agents is None else _agent_ids(actor, hints.agents)
     way = Way(actor.team_id, search.condition, agent_ids, is_oldest_first=search.sort == OLDEST_FIRST)
     return RunQuery(way, NEWEST_FIRST if search.sort == OLDEST_FIRST else search.sort, asker)
+
+
+def asker_of(actor: Actor, at: datetime | None = None) -> Asker:
+    """Return who asks, and when: now, unless it was asked at another time. Days begin as in the current zone."""
+    zone = ZoneInfo(timezone.get_current_timezone_name())
+    return Asker(actor.team_id, actor.name, at or _now(is_asked=True), zone)
 
 
 def _narrowed(statuses: Collection[str], agent: str) -> list[Term]:

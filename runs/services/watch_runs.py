@@ -158,6 +158,14 @@ def _open(
     for it in found:
         known = {episode.reason for episode in episodes.get(it.id, ())}
         rows += [_row(it, finding) for reason, finding in told[it.id].items() if reason not in known]
+    add_episodes(rows)
+
+
+def add_episodes(rows: Sequence[dict[str, Any]]) -> None:
+    """Insert open episodes, each unless its run has one for the reason, and count them under their kinds.
+
+    Transaction: one statement.
+    """
     if rows:
         query(_OPEN, {"rows": json.dumps(rows)})
 
