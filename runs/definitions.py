@@ -10,7 +10,7 @@ from runs.engine.agent_definition import AgentDefinition, told_task
 from runs.engine.program import Program
 from runs.llm.program import OWN_MEMBERS, LlmAgent
 from runs.models import AgentVersion
-from runs.programs import get_program
+from runs.programs import get_program, programs
 
 PROGRAM = "defined-agent"
 PROGRAM_VERSION = "1"
@@ -44,6 +44,7 @@ def program_for(version: AgentVersion) -> type[Program]:
 
 def defined_program(version_id: UUID, load: Callable[[], AgentVersion]) -> type[Program]:
     """Return the program of a version with a definition; `load` gives the version, with its agent, where it is not kept."""
+    programs()  # its tools come with the programs that are installed here
     found = _made.get(version_id)
     if found is None:
         version = load()

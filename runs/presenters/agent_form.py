@@ -131,7 +131,8 @@ def form_of_document(document: Mapping[str, Any]) -> AgentForm:
 
 def form_of_fields(posted: QueryDict) -> AgentForm:
     """Return the form as its fields were filled; `document` is None where one of them cannot be read."""
-    values: dict[str, Any] = posted.dict()
+    # Browsers send the ends of lines as two characters, which would stand in every difference of two versions.
+    values: dict[str, Any] = {name: str(value).replace("\r\n", "\n") for name, value in posted.items()}
     values |= {PREFIX + name: "\n".join(posted.getlist(PREFIX + name)) for name in LISTS}
     fields = filled_form(_schema(), values)
     found = _read(fields)

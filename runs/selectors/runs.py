@@ -127,4 +127,5 @@ def run_counts_for(actor: Actor) -> dict[RunStatus, int]:
 
 def _light(found: QuerySet[Run]) -> QuerySet[Run]:
     found = found.select_related("agent", "agent_version").annotate(now_at=Now())
-    return found.defer("input", "output", "request_hash", "agent__description", "agent_version__input_schema")
+    large = ("agent_version__input_schema", "agent_version__definition")
+    return found.defer("input", "output", "request_hash", "agent__description", *large)

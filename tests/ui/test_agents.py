@@ -40,7 +40,7 @@ def test_every_member_of_a_definition_stands_in_the_form() -> None:
 
 def test_the_form_makes_an_agent_and_says_again_what_it_was_told(see: See, ada: Client) -> None:
     assert "An agent" not in words(see("/agents/new").title)
-    made = ada.post("/agents/new", FILLED)
+    made = ada.post("/agents/new", FILLED | {"in-instructions": "You help.\r\nAlways."})
     assert (made.status_code, made["Location"]) == (302, "/agents/helper/versions")
     told = newest().definition
     assert told is not None
@@ -49,6 +49,7 @@ def test_the_form_makes_an_agent_and_says_again_what_it_was_told(see: See, ada: 
         ["http.post"],
         9,
     )
+    assert told["instructions"] == "You help.\nAlways."
     assert (told["models"], told["session"]["tool_calls"], told["temperature"]) == ([""], None, None)
     page = see("/agents/helper/edit")
     chosen = [box["value"] for box in page.select("input[name=in-tools]") if box.has_attr("checked")]
