@@ -33,6 +33,8 @@ from runs.models import (
     LogLine,
     Provider,
     Purse,
+    RetentionJob,
+    RetentionPolicy,
     Run,
     SavedView,
     Schedule,
@@ -99,6 +101,7 @@ def belongings_of_analytical(world: World) -> Belongings:
     values |= {"space": _remembered(world, values["key"], mark), "verb": "forget"}
     _asked(agent, mark)
     values["budget_id"] = _budgeted(agent, mark)
+    values |= _retained(agent, mark)
     values["scope"] = _limited(agent, values["name"], mark).scope
     pause_agent(actor=actor(world.ada), slug=agent.slug, reason=f"paused-{mark}")
     ids = [
@@ -114,6 +117,8 @@ def belongings_of_analytical(world: World) -> Belongings:
         values["trigger_id"],
         values["request_id"],
         values["rule_id"],
+        values["retention_id"],
+        values["work_id"],
         values["absence_id"],
         values["budget_id"],
         str(world.analytical.id),
@@ -133,6 +138,18 @@ def _budgeted(agent: Agent, mark: str) -> str:
         team_id=agent.team_id, budget=budget, key="forever", spent={"steps": 7}, question=f"question-{mark}"
     )
     return str(budget.pk)
+
+
+def _retained(agent: Agent, mark: str) -> dict[str, str]:
+    """Return the ids of a policy of retention and of a work that is over."""
+    who = f"by-{mark}"
+    policy = RetentionPolicy.objects.create(
+        team=agent.team, agent=agent, archive_days=9, created_by=who, updated_by=who
+    )
+    job = RetentionJob.objects.create(
+        team=agent.team, created_by=who, state="done", problem=f"problem-{mark}"
+    )
+    return {"retention_id": str(policy.pk), "work_id": str(job.pk)}
 
 
 def _limited(agent: Agent, key: str, mark: str) -> Limit:
