@@ -10,6 +10,7 @@ from runs.views import audit
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("runs.urls")),
+    path("", include("runs.urls_budgets")),
     path("", include("approvals.urls")),
     path("", include("approvals.urls_sla")),
     path("", include("agentops.notify.urls")),

@@ -82,7 +82,7 @@ FROM b, days ON CONFLICT DO NOTHING
 """
 _COLUMNS = (
     "p.id, b.id, b.scope, b.name, b.period, (p.until_at AT TIME ZONE 'UTC')::date - 1, p.until_at, b.limits::text,"
-    " p.spent::text, p.reserved::text, p.raised::text, p.asked_run_id, p.asked_seq, p.question, p.answer"
+    " p.spent::text, p.reserved::text, p.raised::text, p.asked_run_id, p.asked_seq, p.question, p.answer, p.key"
 )
 _READ = f"SELECT {_COLUMNS} FROM runs_purse p JOIN runs_budget b ON b.id = p.budget_id"
 _LOCK = " WHERE p.id = ANY(%(ids)s::uuid[]) ORDER BY p.id FOR NO KEY UPDATE OF p"
@@ -126,6 +126,7 @@ class Held:
     asked_seq: int | None
     question: str
     answer: str
+    key: str
 
     @property
     def place(self) -> str:

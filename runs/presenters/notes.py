@@ -24,7 +24,7 @@ class Note:
     """One note: a headline, then the rest; `at` is a time behind `before`, and `seq` the step it is about.
 
     `state_seq` is the checkpoint whose state helps on. `is_waiting`: the tab Waits tells more; `is_asking`: it has the form.
-    `is_held_up`: the page of limits tells more.
+    `is_held_up`: the page of limits tells more. `is_budget`: raising a budget helps.
     """
 
     tone: str
@@ -38,6 +38,7 @@ class Note:
     is_waiting: bool = False
     is_asking: bool = False
     is_held_up: bool = False
+    is_budget: bool = False
 
 
 def notes_of(run: Run, system: SystemStatus, last_try: Attempt | None) -> list[Note]:
@@ -112,11 +113,15 @@ def _paused(run: Run, system: SystemStatus, last_try: Attempt | None) -> Iterato
         headline = _("%(who)s asked to pause it.") % {"who": who or _("Someone")}
         yield Note("need", "pause", headline, _("The worker stops at its next commit; its place is kept."))
     elif run.status == S.PAUSED and "integrity_failed" not in run.health:
-        is_changed = (run.waiting_on or {}).get("kind") == "program_changed"
-        why = text.line((is_changed and (run.waiting_on or {}).get("text")) or run.end_reason, 300)
+        kind = (run.waiting_on or {}).get("kind")
+        is_changed, is_budget = kind == "program_changed", kind == "budget"
+        told = (run.waiting_on or {}).get("text") if is_changed or is_budget else ""
+        why = text.line(told or run.end_reason, 400)
         headline = _("Paused by %(who)s.") % {"who": who} if who else _("It is paused.")
         headline = _("Its program changed, so it is paused.") if is_changed else headline
-        yield Note("need", "pause", headline, why or _("Its state is kept."))
+        headline = _("A budget does not let it go on, so it is paused.") if is_budget else headline
+        body = f"{why[:1].upper()}{why[1:]}." if is_budget else why
+        yield Note("need", "pause", headline, body or _("Its state is kept."), is_budget=is_budget)
 
 
 def _sleeping(run: Run, system: SystemStatus, last_try: Attempt | None) -> Iterator[Note]:

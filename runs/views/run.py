@@ -12,11 +12,13 @@ from runs.engine.states import RunStatus
 from runs.models import Run
 from runs.presenters.families import family_of
 from runs.presenters.notes import is_over
+from runs.presenters.run_budget import run_budget
 from runs.presenters.run_head import head_of
 from runs.presenters.timeline import Axis, axis_of, minimap
 from runs.presenters.times import now_of
 from runs.presenters.tree import Scene, Stretch, TreeRow, fold_rows, inside_rows, stretch_of
 from runs.presenters.unknown import unknown_words
+from runs.selectors.budgets import purses_for
 from runs.selectors.children import ancestors_for, child_counts_for
 from runs.selectors.console.material import Material, read_inside, read_material
 from runs.selectors.console.overview import buckets_of
@@ -27,6 +29,7 @@ from runs.selectors.holdups import note_holdups
 from runs.selectors.runs import run_for
 from runs.views.base import number_of, respond, room, system_of
 from runs.views.inspect import inspector_of
+from runs.views.keep import archived_page
 
 REGIONS = {"run-head": "runs/_head.html", "inspector": "runs/_inspector.html"}
 FOLD_ROWS = 120
@@ -36,7 +39,9 @@ NODES_BEFORE = 12
 @room
 def run_page(request: HttpRequest, actor: Actor, run_id: UUID, seq: int | None = None) -> HttpResponse:
     """The run with its tree, and the inspector on the step `seq` or on what matters most."""
-    run = run_for(actor, run_id)
+    run = run_for(actor, run_id, also_archived=True)
+    if run.archived_at is not None:
+        return archived_page(request, actor, run)
     region = request.headers.get("HX-Target", "")
     context: dict[str, Any] = {"run": run, "tab": "tree", "is_chosen": seq is not None}
     if region == "run-head":
@@ -111,7 +116,8 @@ def head_context(request: HttpRequest, actor: Actor, run: Run) -> dict[str, Any]
     unknown_seq = left_unknown_for(actor, run)
     head = head_of(run, system_of(request), last_try_for(actor, run), unknown_seq)
     family = family_of(ancestors_for(actor, run), child_counts_for(actor, run.pk))
-    return {"head": head, "family": family} | question_context(actor, run)
+    budget = run_budget(actor, run, purses_for(actor, run))
+    return {"head": head, "family": family, "budget": budget} | question_context(actor, run)
 
 
 def question_context(actor: Actor, run: Run) -> dict[str, Any]:
