@@ -28,7 +28,7 @@ def start(request: HttpRequest, payload: schemas.BulkIn) -> Status[schemas.BulkJ
         query=_query(payload),
         run_ids=payload.run_ids,
     )
-    return Status(202, _job(job))
+    return Status(202, job_out(job))
 
 
 @router.post(
@@ -44,13 +44,13 @@ def preview(request: HttpRequest, payload: schemas.BulkIn) -> schemas.BulkPrevie
 def index(request: HttpRequest, filters: Query[PageIn]) -> schemas.BulkJobPageOut:
     """List the team's bulk jobs, newest first."""
     page = jobs_for(caller_of(request), cursor=filters.cursor, limit=filters.limit)
-    return schemas.BulkJobPageOut(items=[_job(job) for job in page.items], next_cursor=page.next_cursor)
+    return schemas.BulkJobPageOut(items=[job_out(job) for job in page.items], next_cursor=page.next_cursor)
 
 
 @router.get("/{uuid:job_id}", response=schemas.BulkJobOut, operation_id="get_bulk", summary="Get a bulk job")
 def get(request: HttpRequest, job_id: UUID) -> schemas.BulkJobOut:
     """Get one bulk job and how far it is."""
-    return _job(job_for(caller_of(request), job_id))
+    return job_out(job_for(caller_of(request), job_id))
 
 
 @router.get(
@@ -78,7 +78,7 @@ def results(
 )
 def stop(request: HttpRequest, job_id: UUID) -> Status[schemas.BulkJobOut]:
     """Stop a bulk job before its next run; what is done stays done."""
-    return Status(202, _job(stop_bulk(actor=caller_of(request), job_id=job_id)))
+    return Status(202, job_out(stop_bulk(actor=caller_of(request), job_id=job_id)))
 
 
 def _query(payload: schemas.BulkIn) -> str:
@@ -88,7 +88,8 @@ def _query(payload: schemas.BulkIn) -> str:
     return payload.q or ""
 
 
-def _job(job: BulkJob) -> schemas.BulkJobOut:
+def job_out(job: BulkJob) -> schemas.BulkJobOut:
+    """Return a bulk job as it stands on the wire."""
     return schemas.BulkJobOut(
         id=job.pk, url=reverse("runs:bulk-job", args=[job.pk]), verb=job.verb, q=None if job.run_ids else job.query,  # type: ignore[arg-type]  # the table knows no other verb
         reason=job.reason, state=job.state, problem=job.problem, expected=job.expected, done=job.n_done,  # type: ignore[arg-type]  # nor another state
