@@ -4,17 +4,18 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.test import Client
+from django.test import Client, TransactionTestCase
 
 from agentops.accounts.models import Team, User
 from tests import personas
-from tests.emptying import let_it_be_emptied
+from tests.emptying import empty_after, let_it_be_emptied
 from tests.personas import World
 
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
     """Let the tests empty their database after themselves: the audit keeps its entries from TRUNCATE as well."""
+    TransactionTestCase._fixture_teardown = empty_after  # type: ignore[attr-defined]  # private, and not in its stubs
     with django_db_blocker.unblock():
         let_it_be_emptied()
 

@@ -147,18 +147,22 @@ class TestTheLastTwoOfAll:
 
     @pytest.fixture
     def in_step(self, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Barrier:
-        """Let both sides close their wait before either looks whether the run may go on, as far as the lock lets them."""
+        """Let both sides close their wait before either looks whether the run may go on, and look before either commits.
+
+        As far as the lock lets them; until the barrier is reset nobody waits at it.
+        """
         barrier, real = Barrier(2), fence.query
         patience_seconds = 30.0 if "control" in request.node.name else 3.0
 
         def query(sql: str, params: Any) -> Any:
             rows = real(sql, params)
-            if "AS place" in sql:
+            if sql in (settle_waits._CLOSE, settle_waits._WAKE):
                 with suppress(BrokenBarrierError):
                     barrier.wait(timeout=patience_seconds)
             return rows
 
         monkeypatch.setattr(settle_waits, "query", query)
+        barrier.abort()
         return barrier
 
     def both(self, barrier: Barrier) -> Run:

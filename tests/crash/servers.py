@@ -19,7 +19,7 @@ from agentops.embedded.redis_server import Redis
 from agentops.embedded.waiting import wait_until
 from agentops.settings import database
 from tests import pg
-from tests.emptying import let_it_be_emptied
+from tests.emptying import empty, let_it_be_emptied
 
 
 class OwnPostgres:
@@ -67,7 +67,7 @@ class OwnPostgres:
             call_command("migrate", verbosity=0)
             let_it_be_emptied()
             yield
-            call_command("flush", verbosity=0, interactive=False)
+            empty()
         finally:
             connection.close()
             connection.settings_dict |= before
