@@ -156,10 +156,14 @@ DETECTORS: dict[str, Detector] = {
 
 
 def findings(sight: Sight, rules: Mapping[str, Rule]) -> Iterator[Finding]:
-    """Yield what is wrong with the run by the rules of its agent."""
+    """Yield what is wrong with the run by the rules of its agent; one that loops is not told to stand still, too."""
+    is_looping = False
     for reason, detector in DETECTORS.items():
         rule = rules[reason]
-        if rule.is_on and (found := detector(sight, rule.limits)):
+        if not rule.is_on or (is_looping and reason == "stalled"):
+            continue
+        if found := detector(sight, rule.limits):
+            is_looping = is_looping or reason == "looping"
             yield found
 
 

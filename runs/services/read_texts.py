@@ -85,7 +85,7 @@ def read_texts() -> int:
         if is_all or rows[0].ended_at == last.ended_at
         else last.ended_at - timedelta(microseconds=1)
     )
-    execute(_MARK, {"name": MARK, "at": at, "late": LATE_SECONDS})
+    execute(_MARK, {"name": MARK, "at": at.isoformat(), "late": LATE_SECONDS})
     return n_read
 
 
@@ -95,7 +95,8 @@ def seconds_behind() -> float:
     if mark is None:
         return 0.0
     behind: float = query(
-        "SELECT extract(epoch FROM clock_timestamp() - %(at)s::timestamptz)::float8", {"at": mark.ended_at}
+        "SELECT extract(epoch FROM clock_timestamp() - %(at)s::timestamptz)::float8",
+        {"at": mark.ended_at.isoformat()},
     )[0][0]
     return max(0.0, behind - 4 * LATE_SECONDS)
 

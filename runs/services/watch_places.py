@@ -22,7 +22,7 @@ SELECT id, run_id FROM runs_stuckstate WHERE to_at IS NULL AND id > %(behind)s O
 """
 _OPEN = """
 SELECT created_at, id FROM runs_run WHERE team_id = %(team_id)s AND status = %(status)s
-    AND (created_at, id) < (%(before_at)s, %(before_id)s) ORDER BY created_at DESC, id DESC LIMIT %(limit)s
+    AND (created_at, id) < (%(before_at)s::timestamptz, %(before_id)s) ORDER BY created_at DESC, id DESC LIMIT %(limit)s
 """
 # Those that failed before anybody could look at them.
 _FAILED = """
@@ -73,7 +73,7 @@ class Rounds:
         return found
 
     def _stretch(self, team_id: UUID, status: str, *, limit: int) -> list[tuple[datetime, UUID]]:
-        before_at = self.place[0] or "infinity"
+        before_at = self.place[0].isoformat() if self.place[0] else "infinity"
         params = {
             "team_id": team_id,
             "status": status,

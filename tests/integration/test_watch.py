@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,8 +11,9 @@ from django.test import override_settings
 from agentops.accounts.roles import Actor, Scope
 from runs.checkpoints.store import rebuild
 from runs.journal.fence import execute
-from runs.models import Agent, Nudge, Run, RunLook, StuckKind, StuckState, Worker
+from runs.models import Agent, Nudge, Run, RunLook, RunText, StuckKind, StuckState, Worker
 from runs.services.advance import advance
+from runs.services.read_texts import read_texts, seconds_behind
 from runs.services.resume_run import resume_run
 from runs.services.sweep import wake_due
 from runs.services.watch_places import Rounds
@@ -254,3 +256,21 @@ def test_every_open_run_is_looked_at_in_turn(monkeypatch: pytest.MonkeyPatch) ->
     for _ in range(20):
         seen |= set(rounds.next_ids())
     assert runs <= seen
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_clock_looks_and_reads_with_no_transaction_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runs.services.watch_places.BATCH", 2)
+    Door.answer = "broken"
+    failed = drive(a_run("test-at-the-door", {"user": "grace"}))
+    Door.answer = "again"
+    held = [at_the_door() for _ in range(3)]
+    watch = Watch()
+    for _ in range(8):
+        watch.look()
+    assert StuckState.objects.filter(run__in=held, to_at=None).count() == 3
+    assert StuckState.objects.get(run=failed).resolution == "failed"
+    Run.objects.filter(pk=failed.pk).update(ended_at=failed.created_at - timedelta(minutes=1))
+    assert [read_texts() for _ in range(3)] == [0, 1, 0]
+    assert RunText.objects.get().run_id == failed.pk
+    assert seconds_behind() < 3600

@@ -73,6 +73,10 @@ def test_what_is_no_loop_is_left_alone(name: str) -> None:
     assert "looping" not in seen(sight(acts=NO_LOOPS[name]))
 
 
+def test_one_that_loops_is_not_told_to_stand_still_too() -> None:
+    assert set(seen(sight(acts=acts(*[LOGIN] * 40)))) == {"looping"}
+
+
 def test_a_loop_begins_where_it_began() -> None:
     found = seen(sight(acts=acts(("read", "a", "x"), *[LOGIN] * 7)))["looping"]
     assert (found.from_seq, found.text) == (2, "portal.login: 7 times in a row with the same result")
