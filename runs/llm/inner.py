@@ -48,6 +48,12 @@ def done_inside(ctx: Context, name: str, args: Mapping[str, Any]) -> tuple[JsonV
         return f"{name} cannot be done: {error.strerror}", True
 
 
+def offered_inside(name: str) -> JsonObject:
+    """Return one of them as a model is offered it."""
+    tool = INNER[name]
+    return {"name": name, "description": tool.description, "schema": tool.args_schema}
+
+
 def start_agent_tool(agents: list[str]) -> JsonObject:
     """Return the tool by which the model starts one of the agents as a child run, as a model is offered it."""
     return {

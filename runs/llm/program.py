@@ -8,6 +8,7 @@ What was said stands in the state under `messages`, which is only appended to. W
 out anew each time from `compactions` and `session`, so that both can be looked at, and taken back by a fork.
 """
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from agentops.common.errors import InvalidInputError
@@ -18,14 +19,25 @@ from runs.engine.commands import Command, Fail, Finish, Goto
 from runs.engine.context import Call, Context
 from runs.engine.definition import LlmDefinition
 from runs.engine.errors import ActionFailedError, ProgramError
+from runs.engine.llm import MAX_MODELS
 from runs.engine.program import Program, node
 from runs.json_schema import check
-from runs.llm.inner import INNER, START_AGENT, children_done, done_inside, start_agent_tool
+from runs.llm.inner import INNER, START_AGENT, children_done, done_inside, offered_inside, start_agent_tool
 from runs.tools.registry import get_tool
 
 ASK, FINISH = "ask", "finish"
 OWN_MEMBERS = frozenset(
-    ["messages", "turns", "session", "empty_replies", "malformed", "rejections", "compactions", "handoffs"]
+    [
+        "messages",
+        "turns",
+        "session",
+        "empty_replies",
+        "malformed",
+        "rejections",
+        "compactions",
+        "handoffs",
+        "notes",
+    ]
 )
 _ASK_TOOL: JsonObject = {
     "name": ASK,
@@ -104,7 +116,9 @@ class LlmAgent(Program):
         if self.definition.memory and "memory" not in session:
             session["memory"] = ctx.tool("memory.core", spaces=list(self.definition.memory))["text"]
         told = "\n\n".join(filter(None, (self.definition.instructions, session.get("memory"))))
-        answer = self._ask_model(ctx, self.view(state, messages), tools=self._tools(), instructions=told)
+        answer = self._ask_model(
+            ctx, self.view(state, messages), tools=self._tools(ctx.strategy.without), instructions=told
+        )
         said: JsonObject = {"role": "assistant", "text": answer["text"], "calls": answer["calls"]}
         calls = [str(call["tool"]) for call in answer["calls"]]
         is_empty = not answer["text"].strip() and not calls
@@ -224,13 +238,14 @@ class LlmAgent(Program):
 
     def _ask_model(self, ctx: Context, messages: Any, **more: Any) -> Any:
         told = self.definition
+        other = ctx.strategy.model
         given = {
-            "models": told.models, "instructions": told.instructions, "max_tokens": told.max_tokens,
-            "temperature": told.temperature,
+            "models": [other, *told.models][:MAX_MODELS] if other else told.models,
+            "instructions": told.instructions, "max_tokens": told.max_tokens, "temperature": told.temperature,
         }  # fmt: skip
         return ctx.llm(messages, **(given | more))
 
-    def _tools(self) -> list[Any]:
+    def _tools(self, without: Sequence[str]) -> list[Any]:
         told = self.definition
         output: JsonObject = told.output_schema or {"type": "string", "description": "The result, complete."}
         finish: JsonObject = {
@@ -238,7 +253,9 @@ class LlmAgent(Program):
             "description": "Say that the goal is reached, with its result.",
             "schema": {"type": "object", "properties": {"output": output}, "required": ["output"]},
         }
-        inner = [_offered_inside(name) if name in INNER else name for name in told.tools]
+        inner = [
+            offered_inside(name) if name in INNER else name for name in told.tools if name not in without
+        ]
         started = [start_agent_tool(list(told.agents))] if told.agents else []
         return [*inner, *started, *([_ASK_TOOL] if told.can_ask else []), finish]
 
@@ -351,11 +368,6 @@ class LlmAgent(Program):
                 "done": calls,
                 **empty,
             }
-
-
-def _offered_inside(name: str) -> JsonObject:
-    tool = INNER[name]
-    return {"name": name, "description": tool.description, "schema": tool.args_schema}
 
 
 def _told(outcome: Any) -> tuple[Any, bool]:

@@ -13,9 +13,11 @@ from runs.llm.inner import INNER
 from runs.models import Agent, AgentVersion, Run
 from runs.programs import programs
 from runs.selectors.agents import version_for
+from runs.selectors.providers import providers_for
 from runs.tools.registry import all_tools
 
 COUNTED_RUNS = 1000
+SHOWN_NAMES = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,13 @@ def export_of(actor: Actor, slug: str, number: int | None = None) -> JsonObject:
     if version.definition is None:
         raise ConflictError(f"the agent {slug!r} is made of code: carry its files over instead")
     return {"format": FORMAT, "slug": slug, "version": version.number, "definition": filled(version.definition)}  # fmt: skip
+
+
+def names_for(actor: Actor) -> dict[str, list[str]]:
+    """Return what the team has that definitions may name: `models` of its providers, and `agents`."""
+    models = [f"{it.slug}/{model['name']}" for it in providers_for(actor) for model in it.catalog]
+    agents = Agent.objects.filter(team_id=actor.team_id).order_by("slug").values_list("slug", flat=True)
+    return {"models": models[:SHOWN_NAMES], "agents": list(agents[:SHOWN_NAMES])}
 
 
 def runs_by_version(actor: Actor, agent: Agent) -> dict[UUID, int]:

@@ -22,7 +22,7 @@ from runs.presenters.agent_form import (
 )
 from runs.presenters.agent_versions import differences, version_rows
 from runs.selectors.agents import agent_for, version_for, versions_for
-from runs.selectors.definitions import document_of, export_of, runs_by_version, tools_for
+from runs.selectors.definitions import document_of, export_of, names_for, runs_by_version, tools_for
 from runs.services.add_version import add_version
 from runs.services.check_definition import checked_definition, warnings_about
 from runs.services.create_agent import create_agent
@@ -89,7 +89,7 @@ def check(request: HttpRequest, actor: Actor) -> HttpResponse:
     form = _posted(request)
     warnings = _look(actor, form, request.POST.get("slug", ""))
     context = {"form": form, "warnings": warnings, "is_swap": True, "side": request.POST.get("side", "")}
-    context |= {"tools": tool_choices(form, tools_for(actor))}
+    context |= {"tools": tool_choices(form, tools_for(actor)), "names": names_for(actor)}
     return respond(request, "runs/agent_check.html", context)
 
 
@@ -178,7 +178,7 @@ def _form(
 ) -> HttpResponse:  # fmt: skip
     context = {
         "form": form, "slug": slug, "version": version, "based_on": based_on or (version.number if version else 0),
-        "tools": tool_choices(form, tools_for(actor)), "note": request.POST.get("note", ""),
+        "tools": tool_choices(form, tools_for(actor)), "names": names_for(actor), "note": request.POST.get("note", ""),
         "warnings": [] if form.n_errors else _look(actor, form, slug) if version else [],
         "is_swap": False,
     }  # fmt: skip

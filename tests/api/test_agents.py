@@ -4,6 +4,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from django.test import Client
@@ -18,6 +19,7 @@ from runs.checkpoints.store import rebuild
 from runs.models import Agent, AgentVersion, Outcome, Run, Step
 from runs.services.register_programs import register_programs
 from tests.definitions import a_definition, an_agent, begin, calling, play, script
+from tests.demo import a_server
 from tests.personas import World, actor
 from tests.rehearsal import provider, rehearsal_model
 from tests.runs import drive, output
@@ -362,3 +364,38 @@ def drive_while_queued(run: Run) -> None:
     while run.status == "queued":
         advance(claim(a_worker()))
         run.refresh_from_db()
+
+
+def test_no_address_of_this_machine_or_its_network_is_reached_by_an_agent(
+    model: RehearsalModel, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HTTP_ALLOW", raising=False)
+    hits: list[Any] = []
+    with a_server(hits.append) as url:
+        port = urlsplit(url).port
+        hosts = [
+            "127.0.0.1", "localhost", "127.1", "2130706433", "0x7f000001", "0177.0.0.1", "0.0.0.0", "[::1]", "[::]",
+            "[::ffff:127.0.0.1]", "[::127.0.0.1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]", "[fe80::1]", "[fd00:ec2::254]",
+            "169.254.169.254", "10.0.0.1", "192.168.0.1", "100.64.0.1", "100.100.100.200", "168.63.129.16",
+        ]  # fmt: skip
+        an_agent(world, tools=["http.get", "http.post"], approval_mode="suggest", max_malformed=100)
+        calls = [calling("http.get", url=f"http://{host}:{port}/") for host in hosts]
+        calls += [
+            calling("http.post", url=f"http://127.0.0.1:{port}/", body={}),
+            calling("http.get", url=f"file:///etc/hosts#{port}"),
+        ]
+        run = play(world, {"calls": calls}, {"finish": "x"})
+    results = [it for it in rebuild(run).state["messages"] if it["role"] == "tool"][: len(calls)]
+    assert [it["result"] for it in results if not it["is_error"]] == []
+    assert hits == []
+
+
+def test_a_failed_node_of_a_defined_agent_climbs_its_recovery_policy(
+    model: RehearsalModel, world: World
+) -> None:
+    rule = {"on": ["model_*", "tool_*", "*"], "rungs": [{"do": "other_model", "model": "spare"}]}
+    an_agent(world, models=["gone"], recovery={"rules": [rule]})
+    with rehearsal_model() as other:
+        provider(world.analytical.pk, other, "spare")
+        run = play(world, {"finish": "by the spare"})
+    assert (run.status, output(run), run.branch) == ("succeeded", {"output": "by the spare"}, 2), run.error
