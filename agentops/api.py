@@ -34,9 +34,15 @@ from runs.api_limits import agents_router as pause_router
 from runs.api_limits import router as limit_router
 from runs.api_limits import team_router
 from runs.api_providers import router as provider_router
+from runs.api_retention import router as retention_router
+from runs.api_retention import run_router as keep_router
+from runs.api_retention import storage_router
 from runs.api_schedules import router as schedule_router
 from runs.api_sources import router as source_router
 from runs.api_stream import router as stream_router
+from runs.api_stuck import agents_router as watch_router
+from runs.api_stuck import router as stuck_router
+from runs.api_stuck import run_router as note_router
 from runs.api_triggers import router as trigger_router
 from runs.api_waits import events_router
 from runs.api_waits import router as wait_router
@@ -123,7 +129,13 @@ api.add_router("/policies/approval-rules", rule_router)
 api.add_router("/policies/budgets", budget_router)
 api.add_router("/runs", run_budget_router)
 api.add_router("/costs", cost_router)
+api.add_router("/policies/retention", retention_router)
+api.add_router("/runs", keep_router)
+api.add_router("/storage", storage_router)
 api.add_router("/agents", pause_router)
+api.add_router("/agents", watch_router)
+api.add_router("/runs", note_router)
+api.add_router("/stuck", stuck_router)
 api.add_router("/limits", limit_router)
 api.add_router("/team", team_router)
 

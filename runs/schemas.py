@@ -182,6 +182,9 @@ class RunRowOut(BaseModel):
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
+    archived_at: datetime | None = Field(
+        description="Since when its other rows are in its archive: steps and states are 409 `run_archived` until it is restored."
+    )
 
 
 class StartedOut(RunRowOut):

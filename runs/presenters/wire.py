@@ -172,6 +172,7 @@ def _row_members(run: Run) -> dict[str, Any]:
         "created_at": run.created_at,
         "started_at": run.started_at,
         "ended_at": run.ended_at,
+        "archived_at": run.archived_at,
     }
 
 
