@@ -127,6 +127,9 @@ class InMemoryShell:
     def random(self) -> float:
         return 0.5
 
+    def worked_seconds(self) -> float:
+        return 1.0
+
     def progress(self, done: int, total: int | None, note: str) -> None:
         self.figures = (done, total, note)
 

@@ -48,6 +48,33 @@ class HandsOver(LlmAgent):
     definition = LlmDefinition(tools=["talk.double"], session=SessionLimits(tool_calls=2))
 
 
+class Tires(LlmAgent):
+    """Its sessions end after a moment of work."""
+
+    name = "test-tires"
+    definition = LlmDefinition(
+        tools=["talk.double", "test.ledger"], approve=["test.ledger"],
+        session=SessionLimits(tool_calls=None, active_seconds=0.05),
+    )  # fmt: skip
+
+
+class Fills(LlmAgent):
+    """Its sessions end when half of a small window is full."""
+
+    name = "test-fills"
+    definition = LlmDefinition(
+        tools=["talk.long"], context_tokens=2000, short_term=ShortTerm(strategy=Strategy.NONE),
+        session=SessionLimits(tool_calls=None, window_share=0.5),
+    )  # fmt: skip
+
+
+class Spends(LlmAgent):
+    """Its sessions end after so many tokens."""
+
+    name = "test-spends"
+    definition = LlmDefinition(tools=["talk.double"], session=SessionLimits(tool_calls=None, tokens=500))
+
+
 class OneQuestion(Program):
     """One request, as a program of one's own makes it."""
 

@@ -69,6 +69,9 @@ class Shell(Protocol):
     def workspace(self) -> Path:
         """Return the run's folder, with the files of its last checkpoint."""
 
+    def worked_seconds(self) -> float:
+        """Return how long this execution of the node has worked by now; what it waited for before it is left out."""
+
     def notes_behind(self, after: int) -> list[JsonValue]:
         """Return the notes left for the run behind the number `after`, in their order."""
 
@@ -205,6 +208,10 @@ class Context(ChildRuns, ApprovedTools, LanguageModels):
     def random(self) -> float:
         """Return a number in [0, 1), the same again when the node runs again."""
         return float(self._rider(self._shell.random))  # type: ignore[arg-type]  # a float was recorded
+
+    def worked_seconds(self) -> float:
+        """Return how long the node has worked since it last had to wait: for models and tools, not for people or timers."""
+        return float(self._rider(self._shell.worked_seconds))  # type: ignore[arg-type]  # a float was recorded
 
     def notes(self, *, after: int) -> Any:
         """Return the notes that people and the watch have left for the run behind the number `after`.

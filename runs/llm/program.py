@@ -22,6 +22,8 @@ from runs.engine.errors import ActionFailedError, ProgramError
 from runs.engine.llm import MAX_MODELS
 from runs.engine.program import Program, node
 from runs.json_schema import check
+from runs.llm import hand_off
+from runs.llm.hand_off import as_text, document_text, fresh_session, limit_reached
 from runs.llm.inner import INNER, START_AGENT, children_done, done_inside, offered_inside, start_agent_tool
 from runs.tools.registry import get_tool
 
@@ -56,20 +58,6 @@ _SUMMARISE = (
     "Summarise the talk below for the one who goes on with the work: what was asked for, what was done with which result,"
     " what was decided and why, what is open. Facts, names, numbers and addresses word for word. No preamble."
 )
-_HAND_OFF = (
-    "Write the hand-off for a fresh session that will see nothing but the goal and this document."
-    " Only what the talk below shows to be true."
-)
-_TEXTS: JsonObject = {"type": "array", "items": {"type": "string"}}
-HAND_OFF_SCHEMA: JsonObject = {
-    "type": "object",
-    "properties": {
-        "summary": {"type": "string"}, "done": _TEXTS, "next": _TEXTS, "facts": _TEXTS, "decisions": _TEXTS,
-        "open_questions": _TEXTS, "do_not_repeat": _TEXTS,
-    },
-    "required": ["summary", "done", "next", "facts", "decisions", "open_questions", "do_not_repeat"],
-    "additionalProperties": False,
-}  # fmt: skip
 
 
 class LlmAgent(Program):
@@ -124,6 +112,7 @@ class LlmAgent(Program):
         is_empty = not answer["text"].strip() and not calls
         used = answer["usage"]
         session["tokens"] += used["tokens_in"] + used["tokens_out"]
+        session["active_seconds"] = _active_seconds(ctx, session)
         return Goto(
             "act" if any(name != FINISH for name in calls) else "finish",
             set={"turns": state.get("turns", 0) + 1, "session": session, **read,
@@ -147,7 +136,9 @@ class LlmAgent(Program):
         results = {call_id: (problem, True) for call_id, problem in wrong.items()}
         results |= self._done(ctx, [call for call in calls if call["id"] not in wrong])
         told = [result_of(call, results[call["id"]][0], is_error=results[call["id"]][1]) for call in calls]
-        session = {**state["session"], "tool_calls": state["session"]["tool_calls"] + len(calls)}
+        n_calls = state["session"]["tool_calls"] + len(calls)
+        active_seconds = _active_seconds(ctx, state["session"])
+        session = {**state["session"], "tool_calls": n_calls, "active_seconds": active_seconds}
         return Goto(
             self._after(state, session, [*state["messages"], *told]),
             set={"malformed": n_malformed, "session": session},
@@ -181,7 +172,7 @@ class LlmAgent(Program):
             return Goto("think", note="nothing left to shorten")
         if found["strategy"] == Strategy.SUMMARISE:
             part = state["messages"][found["from"] : found["to"]]
-            found["summary"] = self._ask_model(ctx, _as_text(part), instructions=_SUMMARISE)["text"]
+            found["summary"] = self._ask_model(ctx, as_text(part), instructions=_SUMMARISE)["text"]
         return Goto(
             "think", append={"compactions": found},
             note=f"{found['strategy']}: messages {found['from']} up to {found['to']}",
@@ -192,12 +183,13 @@ class LlmAgent(Program):
         """Begin a fresh session that sees the goal and a document, and nothing of the talk."""
         number = state["session"]["number"] + 1
         document = self._document(ctx, state)
-        made: JsonObject = {"to_session": number, "at": ctx.now(), "document": document}
-        start = len(state["messages"])
+        tokens = estimate_tokens(self.view(state, state["messages"]), self.definition.instructions)
+        reached = limit_reached(self.definition, state["session"], tokens)
+        made: JsonObject = {"to_session": number, "at": ctx.now(), "because": reached, "document": document}
+        why = f" after {reached}" if reached else ""
         return Goto(
-            "think", append={"handoffs": made},
-            set={"session": {"number": number, "start": start, "tool_calls": 0, "tokens": 0}},
-            note=f"session {number} begins: {document['summary']}",
+            "think", append={"handoffs": made}, set={"session": fresh_session(number, len(state["messages"]))},
+            note=f"session {number} begins{why}: {document['summary']}",
         )  # fmt: skip
 
     def view(self, state: Any, messages: Any) -> list[JsonObject]:
@@ -211,7 +203,7 @@ class LlmAgent(Program):
             return talk
         goal: JsonObject = {
             "role": "user",
-            "text": f"{self.task_of(state)}\n\nHand-off from the session before:\n{_document_text(handoffs[-1])}",
+            "text": f"{self.task_of(state)}\n\nHand-off from the session before:\n{document_text(handoffs[-1]['document'])}",
         }
         return [goal, *talk]
 
@@ -317,13 +309,7 @@ class LlmAgent(Program):
             return "finish"
         told, window = self.definition, self.definition.context_tokens
         tokens = estimate_tokens(self.view(state, messages), told.instructions)
-        limits = told.session
-        is_over = [
-            limits.tool_calls is not None and session["tool_calls"] >= limits.tool_calls,
-            limits.tokens is not None and session["tokens"] >= limits.tokens,
-            limits.window_share is not None and tokens >= window * limits.window_share,
-        ]
-        if any(is_over):
+        if limit_reached(told, session, tokens):
             return "handoff"
         is_long = (
             told.short_term.strategy is not Strategy.NONE and tokens >= window * told.short_term.at_share
@@ -349,52 +335,23 @@ class LlmAgent(Program):
                 reasons.append(error.detail)
         return reasons + self.unmet(state, output)
 
-    def _document(self, ctx: Context, state: Any) -> Any:
+    def _document(self, ctx: Context, state: Any) -> JsonObject:
         """Return the hand-off: the model's own, or one made from what was done when it writes none that fits."""
-        talk = _as_text(self.view(state, state["messages"]))
+        talk = as_text(self.view(state, state["messages"]))
         asked = f"Goal:\n{self.task_of(state)}\n\nTalk:\n{talk}"
         try:
-            return self._ask_model(ctx, asked, instructions=_HAND_OFF, output_schema=HAND_OFF_SCHEMA)[
-                "output"
-            ]
-        except ActionFailedError as error:
-            since = state["messages"][state["session"]["start"] :]
-            calls = [f"{it['tool']}: {_short(it['result'])}" for it in since if it["role"] == "tool"]
-            empty: JsonObject = {
-                name: [] for name in ("next", "facts", "decisions", "open_questions", "do_not_repeat")
-            }
-            return {
-                "summary": f"Made from the calls, for the model wrote none ({error.error_code}).",
-                "done": calls,
-                **empty,
-            }
+            answer = self._ask_model(ctx, asked, instructions=hand_off.ASKED, output_schema=hand_off.SCHEMA)
+            document: JsonObject = dict(answer["output"])
+            check(document, hand_off.SCHEMA, what="the hand-off")
+        except (ActionFailedError, InvalidInputError, TypeError, ValueError) as error:
+            code = getattr(error, "error_code", "invalid_output")
+            return hand_off.made_of_calls(state["messages"][state["session"]["start"] :], code)
+        return document
 
 
 def _told(outcome: Any) -> tuple[Any, bool]:
     return (str(outcome), True) if isinstance(outcome, ActionFailedError) else (outcome, False)
 
 
-def _as_text(messages: Any) -> str:
-    return "\n".join(f"{message['role']}: {_words(message)}" for message in messages)
-
-
-def _words(message: Any) -> str:
-    if message["role"] == "tool":
-        return f"{message['tool']} returned {_short(message['result'])}"
-    calls = "; ".join(
-        f"calls {call['tool']} {call.get('args', '')} as {call['id']}" for call in message.get("calls", [])
-    )
-    return " ".join(part for part in (str(message.get("text", "")), calls) if part)
-
-
-def _short(value: Any) -> str:
-    return str(value)[:2000]
-
-
-def _document_text(handoff: Any) -> str:
-    document = handoff["document"]
-    lines = [
-        f"{name}: {'; '.join(value) if isinstance(value, list) else value}"
-        for name, value in document.items()
-    ]
-    return "\n".join(lines)
+def _active_seconds(ctx: Context, session: Any) -> float:
+    return round(float(session.get("active_seconds", 0.0)) + ctx.worked_seconds(), 3)

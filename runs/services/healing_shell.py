@@ -15,6 +15,7 @@ from runs.engine.strategy import PLAIN, Strategy
 from runs.engine.tools import Effect
 from runs.journal.actions import Entry
 from runs.journal.fence import persist
+from runs.journal.pending import now_seconds
 from runs.services.action_shell import ActionShell, Open
 from runs.services.cached_reads import cached_output, keep_answer
 from runs.services.calling import Tried
@@ -33,9 +34,13 @@ class HealingShell(ActionShell):
         """Take note of the failures that the journal holds."""
         self.failed = {it.name: [it.request_hash] for it in recorded if it.status == "failed"}
         self._withheld: set[int] = set()
+        self._began = now_seconds()
 
     def notes_behind(self, after: int) -> list[Any]:
         return persist(lambda: notes_of(self.lease.run_id, after))
+
+    def worked_seconds(self) -> float:
+        return round(now_seconds() - self._began, 3)
 
     def perform(self, actions: Sequence[Execute], max_parallel: int) -> list[Recorded]:
         done = super().perform(actions, max_parallel)

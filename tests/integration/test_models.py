@@ -10,7 +10,10 @@ from django.db import connection
 from django.test import Client
 
 from agentops.demo.rehearsal.server import RehearsalModel
+from runs.checkpoints.blobs import load
 from runs.checkpoints.store import rebuild
+from runs.json_schema import check
+from runs.llm import hand_off
 from runs.models import AgentVersion, Attempt, ModelGate, Outcome, Run, Step
 from runs.services.advance import advance
 from tests.personas import World
@@ -240,3 +243,41 @@ def test_a_new_session_sees_the_goal_and_the_hand_off_only(model: RehearsalModel
     assert [it["to_session"] for it in state["handoffs"]] == [2, 3]
     assert set(state["handoffs"][0]["document"]) >= {"summary", "done", "next", "facts"}
     assert Step.objects.filter(run=run, kind="node", name="handoff").count() == 2
+
+
+def first_requests(run: Run) -> list[list[Any]]:
+    """What the model was shown first in each session behind the first."""
+    handed = Step.objects.filter(run=run, kind="node", name="handoff").values_list("seq", flat=True)
+    asked = Outcome.objects.filter(run=run, seq__in=Step.objects.filter(run=run, kind="llm").values("seq"))
+    later = [asked.filter(seq__gt=seq).order_by("seq")[1] for seq in handed]
+    return [load(one.request_codec, one.request)["args"]["messages"] for one in later]
+
+
+@pytest.mark.parametrize(
+    ("program", "because"),
+    [
+        ("test-hands-over", "2 tool calls"),
+        ("test-tires", "0.05 seconds of work"),
+        ("test-fills", "1,000 tokens of the context window"),
+        ("test-spends", "500 tokens"),
+    ],
+)
+def test_each_limit_ends_a_session_and_the_next_begins_from_goal_and_document(
+    model: RehearsalModel, program: str, because: str
+) -> None:
+    model.behave(latency_ms=20)
+    calls = calling("talk_double", number=7)
+    if program == "test-fills":
+        calls = calling("talk_long", characters=1500)
+    run = talk(*[{"calls": [calls]} for _ in range(6)], {"finish": "done"}, program=program)
+    assert run.status == "succeeded", run.error
+    handed = rebuild(run).state["handoffs"]
+    assert handed[0]["because"] == because
+    for one in handed:
+        check(one["document"], hand_off.SCHEMA, what="the hand-off")
+    first = Step.objects.filter(run=run, kind="node", name="handoff").order_by("seq")[0]
+    assert f"session 2 begins after {because}: " in first.summary
+    for shown in first_requests(run):
+        assert [message["role"] for message in shown] == ["user"]
+        assert shown[0]["text"].startswith("Play this.")
+        assert "Hand-off from the session before:" in shown[0]["text"]

@@ -35,6 +35,7 @@ CALLS: dict[str, Callable[[Context], Any]] = {
     "now": lambda ctx: ctx.now(),
     "random": lambda ctx: ctx.random(),
     "notes": lambda ctx: ctx.notes(after=0),
+    "worked_seconds": lambda ctx: ctx.worked_seconds(),
     "progress": lambda ctx: ctx.progress(1, 2),
     "log": lambda ctx: ctx.log("line"),
 }
@@ -63,6 +64,9 @@ class Shell:
         return str(self._note("2026-01-01T00:00:00Z"))
 
     def random(self) -> float:
+        return float(self._note(0.5))
+
+    def worked_seconds(self) -> float:
         return float(self._note(0.5))
 
     def notes_behind(self, after: int) -> list[Any]:
