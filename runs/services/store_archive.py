@@ -1,5 +1,6 @@
 """Write the archive of a run that has ended, read it back, and let it be read from there from then on."""
 
+import logging
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from runs.checkpoints.verify import verify_run
 from runs.journal.fence import execute
 from runs.models import Archive, Run
 from runs.services.flag_integrity import flag_integrity
+
+logger = logging.getLogger(__name__)
 
 LEASE_SECONDS = 300
 HOW = "one zstd frame of JSON lines follows, then 32 bytes of HMAC-SHA256; restore it with: manage.py import_run FILE"
@@ -42,7 +45,7 @@ _SET_ARCHIVE = """
 UPDATE runs_archive SET stored_at = clock_timestamp(), file_bytes = %(file_bytes)s, sha256 = %(sha256)s
 WHERE id = %(id)s AND key = %(key)s AND stored_at IS NULL AND restored_at IS NULL RETURNING id
 """
-_DROP = "DELETE FROM runs_archive WHERE id = %(id)s AND key = %(key)s AND stored_at IS NULL RETURNING id"
+_DROP = "DELETE FROM runs_archive WHERE id = %(id)s AND key = %(key)s AND stored_at IS NULL AND doomed_at IS NULL RETURNING id"
 
 
 def store_archive(*, run_id: UUID, by: str) -> Archive:
@@ -63,11 +66,20 @@ def store_archive(*, run_id: UUID, by: str) -> Archive:
         _check_chain(run)
         _mark(archive, run, _kept(place, archive, run), seen)
     except Exception:
-        place.delete(archive.key)
-        execute(_DROP, {"id": archive.pk, "key": archive.key})
+        forget_archive(archive)
         raise
     archive.refresh_from_db()
     return archive
+
+
+def forget_archive(archive: Archive) -> None:
+    """Take away the file of an archive that was never marked, and then its row; while the place does not answer both stay."""
+    try:
+        place_in_force().delete(archive.key)
+    except OSError as error:
+        logger.warning("the file %s of a broken archive stays for now: %s", archive.key, error)
+        return
+    execute(_DROP, {"id": archive.pk, "key": archive.key})
 
 
 def write_archive(run: Run, path: Path) -> files.Written:

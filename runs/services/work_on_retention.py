@@ -9,7 +9,6 @@ from uuid import UUID
 
 from agentops.common.errors import BrokenArchiveError, ConflictError
 from agentops.common.ids import new_id
-from runs.archives.places import place_in_force
 from runs.checkpoints.chain import IntegrityError
 from runs.engine.retention import Act
 from runs.journal.fence import execute, query
@@ -19,7 +18,7 @@ from runs.selectors.retention import DueRun, due_runs, due_sums, rules_of
 from runs.services.delete_runs import delete_runs, end_runs
 from runs.services.prune_run import prune_run
 from runs.services.store_archive import LEASE_SECONDS as ARCHIVE_LEASE_SECONDS
-from runs.services.store_archive import store_archive
+from runs.services.store_archive import forget_archive, store_archive
 from runs.services.strip_run import strip_run
 
 BATCH_RUNS = 50
@@ -57,7 +56,6 @@ SELECT id FROM runs_archive WHERE restored_at IS NULL
     AND (stored_at IS NOT NULL OR doomed_at IS NOT NULL OR begun_at < clock_timestamp() - %(seconds)s * interval '1 second')
 ORDER BY begun_at LIMIT %(limit)s
 """
-_FORGET = "DELETE FROM runs_archive WHERE id = %(id)s AND key = %(key)s AND stored_at IS NULL AND doomed_at IS NULL RETURNING id"
 
 
 @dataclass(slots=True)
@@ -113,13 +111,20 @@ def finish_archives(limit: int = 20) -> int:
     """
     found = [row[0] for row in query(_UNFINISHED, {"seconds": ARCHIVE_LEASE_SECONDS, "limit": limit})]
     for archive in Archive.objects.filter(pk__in=found):
-        if archive.doomed_at is not None:
-            end_runs([archive])
-        elif archive.stored_at is not None:
-            strip_run(archive)
-        elif execute(_FORGET, {"id": archive.pk, "key": archive.key}):
-            place_in_force().delete(archive.key)
+        try:
+            _finish(archive)
+        except OSError as error:
+            logger.warning("the archive of run %s cannot be finished yet: %s", archive.run_id, error)
     return len(found)
+
+
+def _finish(archive: Archive) -> None:
+    if archive.doomed_at is not None:
+        end_runs([archive])
+    elif archive.stored_at is not None:
+        strip_run(archive)
+    else:
+        forget_archive(archive)
 
 
 def _batch(job: RetentionJob, lease: UUID, done: _Done) -> tuple[tuple[datetime, UUID] | None, int]:
