@@ -5,6 +5,7 @@ Psycopg's own way sends a statement and then waits for it in steps that take the
 take psycopg's way.
 """
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -72,9 +73,13 @@ class _Plan(NamedTuple):
 
 
 class _Prepared:
-    """What one connection has prepared, by statement and the types of its values."""
+    """What one connection has prepared, by statement and the types of its values.
+
+    No number is given twice: after a rollback has deallocated some, others may stand under the numbers that follow.
+    """
 
     def __init__(self, connection: Connection[Any]) -> None:
+        self.numbers = itertools.count()
         self.plans: dict[tuple[str, tuple[type, ...]], _Plan] = {}
         self.transformer = Transformer.from_context(connection)
 
@@ -111,7 +116,7 @@ def run(connection: Connection[Any], sql: str, params: Mapping[str, Any]) -> lis
 def _prepare(connection: Connection[Any], prepared: _Prepared, key: tuple[str, tuple[type, ...]]) -> _Plan:
     sql, types = key
     kinds = [_kind_of(type_) for type_ in types]
-    name = b"agentops_%d" % len(prepared.plans)
+    name = b"agentops_%d" % next(prepared.numbers)
     _check(connection, connection.pgconn.prepare(name, _text(sql).sql, [kind.oid for kind in kinds]))
     plan = _Plan(name, [kind.dump for kind in kinds], [kind.format for kind in kinds])
     prepared.plans[key] = plan

@@ -55,6 +55,7 @@ class OnsetBar:
     y: float
     width: float
     height: float
+    tone: str
     words: str
 
 
@@ -147,6 +148,7 @@ def _bars(counts: Sequence[int], said: Sequence[str] = ()) -> list[OnsetBar]:
                 round(CHART_HEIGHT - height, 1),
                 round(width - GAP, 1),
                 round(height, 1),
+                "need" if count else "line",
                 words,
             )
         )

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import override_settings
 
 from agentops.accounts.roles import Actor, Scope
@@ -274,3 +275,16 @@ def test_the_clock_looks_and_reads_with_no_transaction_open(monkeypatch: pytest.
     assert [read_texts() for _ in range(3)] == [0, 1, 0]
     assert RunText.objects.get().run_id == failed.pk
     assert seconds_behind() < 3600
+
+
+@pytest.mark.django_db(transaction=True)
+def test_statements_prepared_behind_a_rollback_keep_names_of_their_own() -> None:
+    """A rollback deallocates what was prepared; the next statement must not take a name that is prepared anew later."""
+    for n in range(3):
+        execute(f"SELECT {n}", {})
+    connection.connection.execute("DEALLOCATE ALL")
+    execute("SELECT 'behind'", {})
+    for _ in range(2):
+        assert [execute(f"SELECT {n}", {}) for n in range(3)] == [(0,), (1,), (2,)]
+    assert execute("SELECT 'later'", {}) == ("later",)
+    assert execute("SELECT 'later still'", {}) == ("later still",)
