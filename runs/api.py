@@ -29,6 +29,7 @@ from runs.selectors import (
 from runs.selectors.budgets import purses_for
 from runs.selectors.checkpoints import place_of
 from runs.selectors.holdups import note_holdups
+from runs.selectors.sessions import session_for
 from runs.selectors.verdicts import verdict_for
 from runs.services.cancel_run import cancel_run
 from runs.services.kill_run import kill_run
@@ -89,7 +90,7 @@ def get(request: HttpRequest, run_id: UUID) -> schemas.RunOut:
     actor = caller_of(request)
     run = run_for(actor, run_id, also_archived=True)
     note_holdups(actor, [run], with_ahead=True)
-    return wire.run_detail(run, run_budget(purses_for(actor, run)))
+    return wire.run_detail(run, run_budget(purses_for(actor, run)), session_for(actor, run))
 
 
 @router.get(

@@ -200,7 +200,11 @@ class RunOut(RunRowOut):
         description="What it waits for. Of a queued run, on `GET` alone, what is in its way: `kind` is `limit`, `agent_paused` or "
         "`team_paused`; null when it needs nothing but a free worker."
     )
-    session: None = Field(None, description="Always null: runs are not divided into sessions yet.")
+    session: dict[str, Any] | None = Field(
+        None,
+        description="On `GET` alone, of agents of language models: `number` of the session that the run is in; each begins from a "
+        "hand-off.",
+    )
     budget: dict[str, Any] | None = Field(
         None,
         description="On `GET` alone: of each unit that is limited `used`, `limit` and `left`, where several budgets limit it of that "

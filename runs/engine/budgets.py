@@ -200,6 +200,12 @@ def amount_words(unit: str, amount: Amount) -> str:
             return f"{amount:,.0f} {name if amount != 1 else name.removesuffix('s')}"
 
 
+def share_words(unit: str, amount: Amount, limit: Amount) -> str:
+    """Return an amount of a limit in words, such as "$0.42 of $1.25" or "3 of 30 tool calls"."""
+    part = amount_words(unit, amount) if unit == Unit.COST else f"{amount:,.0f}"
+    return f"{part} of {amount_words(unit, limit)}"
+
+
 def place_words(scope: str, name: str, period: str, day: date | None = None) -> str:
     """Return which budget it is: "the budget of agent clerk for 2026-11-21"."""
     match scope:
@@ -218,11 +224,10 @@ def place_words(scope: str, name: str, period: str, day: date | None = None) -> 
 def stop_words(place: str, purse: Purse, unit: str, needed: Amount = 0) -> str:
     """Return why nothing goes on, in a sentence."""
     hard, spent = purse.hard(unit) or 0, purse.spent.get(unit, 0)
-    told = f"{place} is used up: {amount_words(unit, spent)} of {amount_words(unit, hard)} spent"
+    share = share_words(unit, spent, hard)
     if needed and spent < hard:
-        told = f"{place} has not enough left: {amount_words(unit, spent)} of {amount_words(unit, hard)} spent"
-        return f"{told}, and the next call may take {amount_words(unit, needed)}"
-    return told
+        return f"{place} has not enough left: {share} spent, and the next call may take {amount_words(unit, needed)}"
+    return f"{place} is used up: {share} spent"
 
 
 def question_words(place: str, purse: Purse, unit: str) -> str:

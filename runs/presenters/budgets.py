@@ -34,7 +34,7 @@ UNITS: dict[str, str | Promise] = {
     Unit.SECONDS: gettext_lazy("Working time"),
     Unit.TOOL_CALLS: gettext_lazy("Tool calls"),
 }
-_IN: dict[str, str | Promise] = {Unit.COST: gettext_lazy("US dollars"), Unit.SECONDS: gettext_lazy("seconds")}
+_IN: dict[str, str | Promise] = {Unit.COST: gettext_lazy(" in $"), Unit.SECONDS: gettext_lazy(" in s")}
 SCOPES: dict[str, str | Promise] = {
     BudgetScope.TEAM: gettext_lazy("The team"),
     BudgetScope.AGENT: gettext_lazy("An agent"),
@@ -110,14 +110,14 @@ def limits_form(
     given: dict[str, Any] = {}
     for unit, label in UNITS.items():
         measure = str(_IN.get(unit, ""))
-        for name, told in (("soft", _("ask a person at")), ("hard", _("pause at"))):
-            title = f"{label}: {told}" + (f" ({measure})" if measure else "")
+        for name, told in (("soft", _("ask at")), ("hard", _("pause at"))):
+            title = f"{label}{measure}: {told}"
             properties[f"{unit}_{name}"] = {
                 "type": "number" if unit == Unit.COST else "integer",
                 "title": title,
             }
             if (amount := limits.get(unit, {}).get(name)) is not None:
-                given[f"{unit}_{name}"] = amount / MICRO if unit == Unit.COST else amount
+                given[f"{unit}_{name}"] = _shown_amount(unit, amount)
     needed = [
         name
         for name in ("name", "period")
@@ -240,6 +240,13 @@ def _place_properties(scope: str, agents: Sequence[str]) -> dict[str, Any]:
             "enum": [str(one) for one in Period],
         }
     return found
+
+
+def _shown_amount(unit: str, amount: Amount) -> Amount:
+    dollars = amount / MICRO
+    if unit != Unit.COST:
+        return amount
+    return int(dollars) if dollars == int(dollars) else dollars
 
 
 def _whole(amount: Amount) -> Amount:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from runs.presenters import text
@@ -26,7 +25,7 @@ class DayBar:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """What each day cost; `most` is what the highest bar stands for, `total` all of them."""
+    """What each day cost; `most` is what the highest bar stands for, `total` all of them. Where nothing cost anything: tokens."""
 
     bars: list[DayBar]
     most: str
@@ -50,31 +49,37 @@ class Share:
 def chart_of(spent: Sequence[Spend], *, last: date, days: int, agent: str = "") -> Chart:
     """Return the chart of the `days` up to `last`; of one agent, when told."""
     first = last - timedelta(days=days - 1)
+    shown = [one for one in spent if not agent or one.name == agent]
+    is_free = not any(one.cost_microusd for one in shown)
+    words = _tokens if is_free else text.money
     sums = {first + timedelta(days=n): 0 for n in range(days)}
-    for one in spent:
-        if one.day in sums and (not agent or one.name == agent):
-            sums[one.day] += one.cost_microusd
-    most = max(sums.values(), default=0)
-    step = WIDTH / days
-    bars = [_bar(n, day, cost, step, most) for n, (day, cost) in enumerate(sums.items())]
-    return Chart(bars, text.money(most), text.money(sum(sums.values())), first, last)
+    for one in shown:
+        if one.day in sums:
+            sums[one.day] += one.tokens if is_free else one.cost_microusd
+    most, step = max(sums.values(), default=0), WIDTH / days
+    bars = [
+        _bar(n, f"{day:%Y-%m-%d}: {words(amount)}", amount, step, most)
+        for n, (day, amount) in enumerate(sums.items())
+    ]
+    return Chart(bars, words(most), words(sum(sums.values())), first, last)
 
 
 def shares_of(spent: Sequence[Spend]) -> list[Share]:
     """Return the rows of a list, in their order."""
-    most = max((one.cost_microusd for one in spent), default=0)
+    is_free = not any(one.cost_microusd for one in spent)
+    amounts = [one.tokens if is_free else one.cost_microusd for one in spent]
+    most = max(amounts, default=0)
     return [
         Share(
             text.line(one.name, 100), text.money(one.cost_microusd), text.number(one.n_calls), text.number(one.tokens),
-            round(100 * one.cost_microusd / most, 1) if most else 0.0, _unpriced(one.n_unpriced),
+            round(100 * amount / most, 1) if most else 0.0, _unpriced(one.n_unpriced),
         )
-        for one in spent
+        for one, amount in zip(spent, amounts, strict=True)
     ]  # fmt: skip
 
 
-def _bar(n: int, day: date, cost: int, step: float, most: int) -> DayBar:
-    height = max(HEIGHT * cost / most, 2.0) if cost and most else 0.0
-    words = _("%(day)s: %(cost)s") % {"day": f"{day:%Y-%m-%d}", "cost": text.money(cost)}
+def _bar(n: int, words: str, amount: int, step: float, most: int) -> DayBar:
+    height = max(HEIGHT * amount / most, 2.0) if amount and most else 0.0
     return DayBar(
         round(n * step + step * 0.1, 2),
         round(HEIGHT - height, 2),
@@ -82,6 +87,10 @@ def _bar(n: int, day: date, cost: int, step: float, most: int) -> DayBar:
         round(height, 2),
         words,
     )
+
+
+def _tokens(n: int) -> str:
+    return ngettext("%(n)s token", "%(n)s tokens", n) % {"n": text.number(n)}
 
 
 def _unpriced(n: int) -> str:

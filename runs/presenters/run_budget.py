@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 
 from agentops.accounts.roles import Actor, Scope
-from runs.engine.budgets import Amount, BudgetScope, amount_words, proposed_raise
+from runs.engine.budgets import Amount, BudgetScope, amount_words, proposed_raise, share_words
 from runs.journal.purses import Held
 from runs.models import Run
 from runs.presenters import text
@@ -59,9 +59,9 @@ def meter_of(one: Held, unit: str) -> Meter | None:
 
 def spent_words(one: Held, unit: str) -> str:
     """Return what is spent of a unit, of how much."""
-    hard, spent = one.purse.hard(unit), amount_words(unit, one.purse.spent.get(unit, 0))
+    hard = one.purse.hard(unit)
     limit = hard if hard is not None else one.purse.lines[unit].soft
-    return _("%(spent)s of %(limit)s") % {"spent": spent, "limit": amount_words(unit, limit or 0)}
+    return share_words(unit, one.purse.spent.get(unit, 0), limit or 0)
 
 
 def _shown(

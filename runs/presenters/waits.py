@@ -36,6 +36,8 @@ def wait_of(run: Run) -> Wait:
     if status is RunStatus.QUEUED:
         held = holdup_of(run)
         return Wait(wait_words(held) if held else _("a free worker"))
+    if (run.waiting_on or {}).get("kind") == "budget" and status is RunStatus.PAUSED:
+        return Wait(_("a larger budget"))
     if status in (RunStatus.WAITING, RunStatus.AWAITING_APPROVAL, RunStatus.PAUSED):
         return Wait(told or text.line(run.end_reason, 140) or _("a person"))
     return Wait()

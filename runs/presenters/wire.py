@@ -51,12 +51,15 @@ def started(run: Run, n_replaced: int) -> schemas.StartedOut:
     return schemas.StartedOut(**_row_members(run), warnings=[warning] if n_replaced else [])
 
 
-def run_detail(run: Run, budget: dict[str, Any] | None = None) -> schemas.RunOut:
+def run_detail(
+    run: Run, budget: dict[str, Any] | None = None, session: dict[str, Any] | None = None
+) -> schemas.RunOut:
     output = load(run.output_codec, run.output) if run.output is not None else None
     is_long = output is not None and len(orjson.dumps(output)) > schemas.INLINE_OUTPUT_BYTES
     return schemas.RunOut(
         **_row_members(run),
         waiting_on=run.waiting_on or in_the_way(holdup_of(run)),
+        session=session,
         budget=budget,
         error=run.error,
         output=None if is_long else output,

@@ -109,7 +109,7 @@ def test_a_run_brings_its_own_budget_and_says_what_is_left(ada: Client) -> None:
     assert run.status == "paused"
     told = send(ada, "GET", f"/runs/{run.pk}").json()
     assert told["budget"] == {"steps": {"used": 4, "limit": 4, "left": 0}}
-    assert told["waiting_on"]["text"] == "the budget of this run is used up: 4 steps of 4 steps spent"
+    assert told["waiting_on"]["text"] == "the budget of this run is used up: 4 of 4 steps spent"
     raised = send(ada, "POST", f"/runs/{run.pk}/budget/raise", {"by": {"steps": 20}, "reason": "nearly done"})
     assert (raised.status_code, raised.json()["resumed"], raised.json()["status"]) == (202, 1, "queued")
     assert drive(run).status == "succeeded"

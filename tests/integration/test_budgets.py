@@ -160,7 +160,7 @@ def through_the_question(run: Run, answer: str) -> Run:
 def test_steps_are_counted_and_no_node_begins_beyond_them() -> None:
     run = a_run("test-steps", {"n": 10})
     budget = a_budget("each_run", steps=4)
-    stopped(drive(run), "the budget of each run is used up: 4 steps of 4 steps spent")
+    stopped(drive(run), "the budget of each run is used up: 4 of 4 steps spent")
     assert run.n_steps == 4
     raise_budget(actor=ada(), run_id=run.pk, amounts={"steps": 100})
     assert drive(run).status == "succeeded"
@@ -172,7 +172,7 @@ def test_tool_calls_are_counted_before_they_are_made() -> None:
     calls = [{"tool": "test.ledger", "args": {"entry": str(n)}} for n in range(4)]
     run = a_run("test-gathers", {"calls": calls, "parallel": 1})
     a_budget("run", run=run, tool_calls=2)
-    stopped(drive(run), "2 tool calls of 2 tool calls spent")
+    stopped(drive(run), "2 of 2 tool calls spent")
     assert ledger.entries() == [("0", 1), ("1", 1)]
     raise_budget(actor=ada(), run_id=run.pk, amounts={"tool_calls": 2})
     assert drive(run).status == "succeeded"
@@ -186,7 +186,7 @@ def test_working_time_is_counted_and_ends() -> None:
     advance(claim(a_worker()))
     assert 0 < purse(budget).spent["seconds"] < 100
     execute("UPDATE runs_purse SET spent = '{\"seconds\": 100}'", {})
-    stopped(drive(run), "the budget of this run is used up: 100 s of work of 100 s of work spent")
+    stopped(drive(run), "the budget of this run is used up: 100 of 100 s of work spent")
 
 
 def test_what_a_dead_worker_reserved_is_settled_as_spent_by_the_next_claim_or_by_the_clock(

@@ -9,12 +9,15 @@ import pytest
 from django.db import connection
 from django.test import Client
 
+from agentops.accounts.roles import Actor, Scope
 from agentops.demo.rehearsal.server import RehearsalModel
 from runs.checkpoints.blobs import load
 from runs.checkpoints.store import rebuild
 from runs.json_schema import check
 from runs.llm import hand_off
 from runs.models import AgentVersion, Attempt, ModelGate, Outcome, Run, Step
+from runs.selectors.runs import run_for
+from runs.selectors.sessions import session_for
 from runs.services.advance import advance
 from tests.personas import World
 from tests.rehearsal import KEY, provider, rehearsal_model
@@ -273,6 +276,8 @@ def test_each_limit_ends_a_session_and_the_next_begins_from_goal_and_document(
     assert run.status == "succeeded", run.error
     handed = rebuild(run).state["handoffs"]
     assert handed[0]["because"] == because
+    actor = Actor(run.team_id, None, "Ada", frozenset(Scope))
+    assert session_for(actor, run_for(actor, run.pk)) == {"number": len(handed) + 1}
     for one in handed:
         check(one["document"], hand_off.SCHEMA, what="the hand-off")
     first = Step.objects.filter(run=run, kind="node", name="handoff").order_by("seq")[0]
