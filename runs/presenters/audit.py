@@ -8,7 +8,7 @@ from agentops.audit.verify import Verdict
 from runs.presenters import text
 
 _PAGES = {"run": "/runs/{}", "source": "/sources/{}", "schedule": "/schedules/{}", "trigger": "/triggers/{}",
-          "bulk": "/runs/bulk/{}", "retention-job": "/policies/retention/works/{}"}  # fmt: skip
+          "bulk": "/runs/bulk/{}", "agent": "/agents/{}/versions", "retention-job": "/policies/retention/works/{}"}  # fmt: skip
 
 
 def address_of(entry: Entry) -> str:

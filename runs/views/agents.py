@@ -117,7 +117,7 @@ def publish(request: HttpRequest, actor: Actor, slug: str, number: int) -> HttpR
     """Let runs start from a version."""
     try:
         publish_version(actor=actor, slug=slug, number=number, note=request.POST.get("note", ""))
-    except (ConflictError, AgentOpsError) as error:
+    except AgentOpsError as error:
         return _refused(request, slug, error)
     messages.success(request, _("Version %(n)s is live: runs start from it.") % {"n": number})
     return redirect("runs:agent-versions", slug)
