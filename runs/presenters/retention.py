@@ -123,11 +123,12 @@ def due_row(due: DueSum) -> DueRow:
     if due.file_bytes:
         size = _("%(size)s of archives") % {"size": text.size(due.file_bytes)}
     runs = ngettext("%(n)s run", "%(n)s runs", due.n_runs) % {"n": text.number(due.n_runs)}
-    kept = (
-        _("%(n)s more are due and stay: something needs them") % {"n": text.number(due.n_kept)}
-        if due.n_kept
-        else ""
+    kept = ngettext(
+        "%(n)s more is due and stays: something needs it",
+        "%(n)s more are due and stay: something needs them",
+        due.n_kept,
     )
+    kept = kept % {"n": text.number(due.n_kept)} if due.n_kept else ""
     late = (
         _("%(n)s of them are not measured yet") % {"n": text.number(due.n_unmeasured)}
         if due.n_unmeasured
