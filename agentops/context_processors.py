@@ -36,7 +36,7 @@ THEMES: dict[str, tuple[str, str, str | Promise]] = {
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """A link of the rail; `key` is its shortcut, `badge` what waits there."""
+    """A link of the rail; `key` is its shortcut, `badge` what waits there; `is_first` of a group."""
 
     label: str | Promise
     icon: str
@@ -44,6 +44,7 @@ class Room:
     is_here: bool
     key: str = ""
     badge: str = ""
+    is_first: bool = False
 
 
 class Console:
@@ -89,14 +90,18 @@ class Console:
             return None
         if name in _FOR_ADMINS and not self._may(Scope.ADMIN):
             return None
-        return Room(label, icon, url, is_here=False, key=key, badge=self._badge(name))
+        return Room(
+            label, icon, url, is_here=False, key=key, badge=self._badge(name), is_first=name in _BEGIN
+        )
 
     def _may(self, scope: Scope) -> bool:
         actor = maybe_actor_of(self._request)
         return actor is not None and actor.can(scope)
 
     def _is_in(self, url: str) -> bool:
-        return self._request.path.startswith((url, *_ALSO.get(url, ())))
+        return self._request.path == url or (
+            url != "/" and self._request.path.startswith((url, *_ALSO.get(url, ())))
+        )
 
     def _badge(self, name: str) -> str:
         """Return how much waits there: failed runs, open approvals, kinds of trouble."""
@@ -108,22 +113,25 @@ class Console:
 
 _COUNTS = {DEAD_LETTERS: n_dead_letters, STUCK: n_stuck_kinds, APPROVALS: n_to_decide, BELL: n_unread}
 _ROOMS: list[tuple[str | Promise, str, str, str]] = [
+    (_("Home"), "home", "home", "g h"),
     (_("Runs"), "runs", "runs:list", "g r"),
     (_("Approvals"), "approval", APPROVALS, "g p"),
     (_("Stuck"), "expired", STUCK, "g k"),
     (_("Dead letters"), "warning", DEAD_LETTERS, "g d"),
-    (_("Schedules"), "calendar", "runs:schedules", "g s"),
-    (_("Batches"), "queue", "runs:batches", "g b"),
-    (_("Events"), "moving", "runs:events", ""),
     (_("Agents"), "agents", "runs:agents", "g a"),
+    (_("Schedules"), "calendar", "runs:schedules", "g s"),
+    (_("Batches"), "layers", "runs:batches", "g b"),
+    (_("Events"), "bolt", "runs:events", ""),
     (_("Memory"), "memory", "memory:spaces", ""),
-    (_("Limits"), "minus", "runs:limits", ""),
-    (_("Retention"), "document", "runs:retention", ""),
-    (_("Budgets"), "fold", "budgets:list", ""),
+    (_("Limits"), "gauge", "runs:limits", ""),
+    (_("Budgets"), "coin", "budgets:list", ""),
+    (_("Retention"), "archive", "runs:retention", ""),
     (_("Notifications"), "bell", BELL, ""),
     (_("Audit"), "shield", "audit", ""),
     (_("API"), "book", "api-1:openapi-view", ""),
 ]
+# The rooms that begin a group in the rail: what runs are made of; what keeps them in bounds.
+_BEGIN = {"runs:agents", "runs:limits"}
 _FOR_ADMINS = {"audit"}
 # Pages of a room that stand at other addresses.
 _ALSO = {"/approvals": ("/policies/approval-rules", "/policies/queues"), "/events": ("/sources", "/triggers"), "/policies/budgets": ("/costs",),

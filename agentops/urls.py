@@ -4,11 +4,14 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from agentops.api import api, no_such_call
 from agentops.health import healthz, readyz
+from agentops.home.views import dashboards, home
 from agentops.hooks import hook
 from agentops.metrics import metrics_page
 from runs.views import audit
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("", home, name="home"),
+    path("dashboards", dashboards, name="dashboards"),
     path("", include("runs.urls")),
     path("", include("runs.urls_budgets")),
     path("", include("approvals.urls")),

@@ -45,7 +45,6 @@ from runs.views import (
 
 app_name = "runs"
 urlpatterns = [
-    path("", lists.home, name="home"),
     path("theme", preferences.set_theme, name="theme"),
     path("settings", preferences.settings, name="settings"),
     path("palette", palette.palette, name="palette"),

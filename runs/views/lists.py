@@ -36,11 +36,6 @@ _REGIONS = {"runs": "runs", "peek": "peek"}
 
 
 @room
-def home(request: HttpRequest, actor: Actor) -> HttpResponse:
-    return redirect("runs:list")
-
-
-@room
 def run_list(request: HttpRequest, actor: Actor) -> HttpResponse:
     """The runs of the team that the query finds, newest first; the address is all there is to know of the page."""
     if "status" in request.GET or "agent" in request.GET:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 PAGES = {
     "sign-in": "/accounts/login/?next=/runs",
     "sign-out": "/accounts/logout/",
+    "home": "/",
+    "dashboards": "/dashboards?span=7d",
     "runs": "/runs",
     "runs-failed": "/runs?q=status:failed",
     "runs-none": "/runs?q=zebra agent:site-research",
@@ -35,6 +37,9 @@ PAGES = {
     "bulk-jobs": "/runs/bulk/jobs",
     "bulk-job": "/runs/bulk/{job}",
     "agents": "/agents",
+    "agent-new": "/agents/new",
+    "agent-import": "/agents/import",
+    "agent-versions": "/agents/site-research/versions",
     "start": "/runs/start?agent=site-research",
     "run-succeeded": "/runs/{succeeded}",
     "run-failed": "/runs/{failed}",

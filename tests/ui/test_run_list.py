@@ -13,10 +13,6 @@ from tests.ui.reading import one, words
 pytestmark = pytest.mark.django_db
 
 
-def test_the_root_leads_to_the_runs(ada: Client) -> None:
-    assert ada.get("/").headers["Location"] == "/runs"
-
-
 def test_a_visitor_is_sent_to_sign_in_and_back(client: Client) -> None:
     response = client.get("/runs?status=failed")
     assert response.status_code == 302
