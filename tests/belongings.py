@@ -40,6 +40,7 @@ from runs.models import (
     Schedule,
     ScheduleFire,
     Source,
+    StuckKind,
     Trigger,
     TriggerStart,
 )
@@ -49,6 +50,7 @@ from runs.services.save_view import save_view
 from runs.services.schedule_columns import ScheduleSpec
 from runs.services.start_bulk import start_bulk
 from runs.services.start_run import start_run
+from runs.services.watch_runs import add_episodes
 from tests.personas import World, actor, token
 from tests.runs import drive
 
@@ -99,6 +101,7 @@ def belongings_of_analytical(world: World) -> Belongings:
     values["open_run_id"] = str(_started(world, agent, mark, {}).id)
     values |= _on_the_desk(world, run, mark)
     values |= {"space": _remembered(world, values["key"], mark), "verb": "forget"}
+    values["fingerprint"] = _stuck(run, mark)
     _asked(agent, mark)
     values["budget_id"] = _budgeted(agent, mark)
     values |= _retained(agent, mark)
@@ -125,6 +128,17 @@ def belongings_of_analytical(world: World) -> Belongings:
         secret,
     ]
     return Belongings(run, agent, values, [mark, *ids])
+
+
+def _stuck(run: Run, mark: str) -> str:
+    """Return the fingerprint of an episode that the run had, its words, and what people found out about it."""
+    add_episodes([{
+        "team_id": str(run.team_id), "run_id": str(run.pk), "agent_id": str(run.agent_id), "reason": "looping", "node": f"node-{mark}",
+        "error": f"error-{mark}", "text": f"text-{mark}", "fingerprint": f"1-{mark[:32]}", "from_at": "2026-01-01T00:00:00Z",
+        "from_seq": 1, "upto_seq": 2, "branch": 1,
+    }])  # fmt: skip
+    StuckKind.objects.filter(team_id=run.team_id).update(note=f"note-{mark}")
+    return f"1-{mark[:32]}"
 
 
 def _budgeted(agent: Agent, mark: str) -> str:

@@ -1,6 +1,6 @@
 """Detectors: why an open run is stuck, if it is. Each is a pure function of what is seen of the run and of the agent's rule.
 
-Source: DESIGN §4; ADR 0023. What each looks for stands in docs/reference/detectors.md.
+Source: DESIGN §4; ADR 0026. What each looks for stands in docs/reference/detectors.md.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

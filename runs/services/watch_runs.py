@@ -1,7 +1,7 @@
 """The watch: a clock's look at the open runs. It opens an episode for each that is stuck, acts, and closes it when it is over.
 
 Nothing is remembered that matters: an episode is a row, inserted under a condition, and a remedy is taken by whoever
-moves that row. Source: DESIGN §4; ADR 0023.
+moves that row. Source: DESIGN §4; ADR 0026.
 """
 
 import json
