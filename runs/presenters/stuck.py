@@ -17,6 +17,7 @@ from runs.engine.states import RunStatus
 from runs.models import StuckKind, StuckState
 from runs.presenters import text
 from runs.presenters.status import HEALTH, RUN, Chip, Words
+from runs.selectors.console.odds import Odds
 from runs.selectors.console.stuck import Ended, Kind, Onset
 
 CHART_WIDTH, CHART_HEIGHT, GAP, THINNEST = 1000.0, 44.0, 2.0, 3.0
@@ -200,3 +201,20 @@ def _remedies(episode: StuckState) -> str:
     """Return what was done, in a line; what was refused is left out."""
     taken: list[dict[str, Any]] = episode.taken
     return ", ".join(str(DONE.get(it["do"], it["do"])) for it in taken if not it.get("note"))
+
+
+def odds_words(found: Odds | None) -> str:
+    """Return success per step and the pⁿ that it implies, in a sentence; empty while nothing is known."""
+    if found is None:
+        return ""
+    told = {
+        "step": f"{100 * found.step:.1f} %", "n": f"{found.n_steps:,}", "implied": f"{100 * found.implied:.0f} %",
+        "actual": f"{100 * found.actual:.0f} %", "runs": f"{found.n_runs:,}",
+    }  # fmt: skip
+    return (
+        _(
+            "%(step)s of its steps succeed at the first try. At %(n)s steps a run, %(implied)s of its runs would succeed if nothing"
+            " were tried again; of the newest %(runs)s, %(actual)s did."
+        )
+        % told
+    )

@@ -21,7 +21,9 @@ from runs.presenters.agent_form import (
     tool_choices,
 )
 from runs.presenters.agent_versions import differences, version_rows
+from runs.presenters.stuck import odds_words
 from runs.selectors.agents import agent_for, version_for, versions_for
+from runs.selectors.console.odds import odds_for
 from runs.selectors.definitions import document_of, export_of, names_for, runs_by_version, tools_for
 from runs.services.add_version import add_version
 from runs.services.check_definition import checked_definition, warnings_about
@@ -106,6 +108,7 @@ def versions(request: HttpRequest, actor: Actor, slug: str) -> HttpResponse:
         "agent": agent, "rows": version_rows(found, live, runs_by_version(actor, agent)), "live": live, "newest": newest,
         "a": pair[0], "b": pair[1], "document": told_json(document_of(pair[1])), "differences": differences(*pair) if a != b else [],
         "can_edit": actor.can(Scope.ADMIN), "can_start": actor.can(Scope.RUN), "is_code": newest.definition is None,
+        "odds": odds_words(odds_for(actor, agent)),
         "warnings": [] if newest.definition is None else warnings_about(team_id=actor.team_id, slug=slug, definition=newest.definition),
     }  # fmt: skip
     return respond(request, "runs/agent_versions.html", context)

@@ -149,3 +149,13 @@ def test_a_page_costs_the_same_however_many_there_are(ada: Client, version: Agen
         with CaptureQueriesContext(connection) as many:
             ada.get(address)
         assert len(many) <= 20
+
+
+def test_the_page_of_an_agent_says_how_sure_its_steps_are(see: See, version: AgentVersion) -> None:
+    assert not see("/agents/site-research/versions").select("#odds")
+    for n_failed in (0, 1):
+        RunBuilder(version).save(status="succeeded", n_steps=9, n_failed_steps=n_failed)
+    told = words(see("/agents/site-research/versions").select("#odds")[0])
+    assert told.startswith(
+        "94.7 % of its steps succeed at the first try. At 9 steps a run, 61 % of its runs would succeed"
+    )
