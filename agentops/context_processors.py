@@ -128,11 +128,12 @@ _ROOMS: list[tuple[str | Promise, str, str, str]] = [
     (_("Retention"), "archive", "runs:retention", ""),
     (_("Notifications"), "bell", BELL, ""),
     (_("Audit"), "shield", "audit", ""),
+    (_("Administration"), "person", "runs:administration", ""),
     (_("API"), "book", "api-1:openapi-view", ""),
 ]
 # The rooms that begin a group in the rail: what runs are made of; what keeps them in bounds.
 _BEGIN = {"runs:agents", "runs:limits"}
-_FOR_ADMINS = {"audit"}
+_FOR_ADMINS = {"audit", "runs:administration"}
 # Pages of a room that stand at other addresses.
 _ALSO = {"/approvals": ("/policies/approval-rules", "/policies/queues"), "/events": ("/sources", "/triggers"), "/policies/budgets": ("/costs",),
          "/policies/retention": ("/storage",)}  # fmt: skip

@@ -11,6 +11,8 @@ from agentops.accounts.models import ApiToken, Membership, User
 from agentops.accounts.roles import ROLE_SCOPES, Actor, Role, Scope
 from agentops.common.errors import NotFoundError
 
+MAX_TOKENS = 500
+
 
 def memberships_of(user: User) -> list[Membership]:
     """Return the teams of a person, by name."""
@@ -28,6 +30,27 @@ def membership_for(actor: Actor, team_id: UUID | None) -> Membership:
     if found is None:
         raise NotFoundError("you are not a member of such a team")
     return found
+
+
+def members_for(actor: Actor) -> list[Membership]:
+    """Return the members of the actor's team, by name. Raises: NotAllowedError."""
+    actor.require(Scope.READ)
+    found = Membership.objects.filter(team_id=actor.team_id).select_related("user")
+    return list(found.order_by("user__username", "id"))
+
+
+def tokens_for(actor: Actor) -> list[ApiToken]:
+    """Return the tokens of the team that were not revoked, newest first, bearing `is_expired`: all for an admin, else one's own.
+
+    Raises: NotAllowedError.
+    """
+    actor.require(Scope.READ)
+    found = ApiToken.objects.filter(team_id=actor.team_id, revoked_at__isnull=True).select_related("user")
+    if not actor.can(Scope.ADMIN):
+        found = found.filter(user_id__in=[actor.user_id])
+    return list(
+        found.annotate(is_expired=Q(expires_at__lte=Now())).order_by("-created_at", "id")[:MAX_TOKENS]
+    )
 
 
 def user_named(name: str) -> User:
