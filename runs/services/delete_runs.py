@@ -10,7 +10,7 @@ from runs.archives.needs import is_needed
 from runs.archives.places import place_in_force
 from runs.journal.fence import execute, query
 from runs.models import Archive, Run
-from runs.services.strip_run import strip_run
+from runs.services.strip_run import strip_runs
 
 LOCK_WAIT = "SET LOCAL lock_timeout = '100ms'"
 
@@ -69,7 +69,7 @@ def doom_runs(*, run_ids: Sequence[UUID], by: str, keeps_files: bool = False) ->
 
 def end_runs(doomed: Sequence[Archive]) -> list[Archive]:
     """Return the rows of doomed runs after the runs have gone; goes on where somebody broke off."""
-    stripped = [strip_run(archive) for archive in doomed]
+    stripped = strip_runs(doomed) if doomed else []
     for archive in stripped:
         if archive.key and not archive.keeps_file:
             place_in_force().delete(archive.key)

@@ -24,7 +24,7 @@ from runs.services.strip_run import strip_run
 BATCH_RUNS = 50
 BATCH_SECONDS = 2.0
 LEASE_SECONDS = 120.0
-DELETED_AT_ONCE = 10
+DELETED_AT_ONCE = 20
 ACTING, PRUNING = 0, 1
 
 logger = logging.getLogger(__name__)
