@@ -11,7 +11,8 @@ from runs.engine.states import TERMINAL, RunStatus
 from runs.models import Attempt, Run
 from runs.presenters import holdups, text
 from runs.presenters.errors import error_words
-from runs.presenters.status import is_cancelling, is_pausing
+from runs.presenters.status import HEALTH, is_cancelling, is_pausing
+from runs.selectors.console.stuck import noted_episodes
 from runs.selectors.holdups import holdup_of
 from runs.selectors.system import SystemStatus
 
@@ -24,7 +25,7 @@ class Note:
     """One note: a headline, then the rest; `at` is a time behind `before`, and `seq` the step it is about.
 
     `state_seq` is the checkpoint whose state helps on. `is_waiting`: the tab Waits tells more; `is_asking`: it has the form.
-    `is_held_up`: the page of limits tells more. `is_budget`: raising a budget helps.
+    `is_held_up`: the page of limits tells more. `is_budget`: raising a budget helps. `stuck`: the fingerprint whose page tells more.
     """
 
     tone: str
@@ -39,6 +40,7 @@ class Note:
     is_asking: bool = False
     is_held_up: bool = False
     is_budget: bool = False
+    stuck: str = ""
 
 
 def notes_of(run: Run, system: SystemStatus, last_try: Attempt | None) -> list[Note]:
@@ -204,4 +206,14 @@ def is_over(run: Run) -> bool:
     return RunStatus(run.status) in TERMINAL
 
 
-_MAKERS = (_integrity, _failed, _cancelled, _paused, _held_up, _no_worker, _sleeping, _waiting)
+def _stuck(run: Run, system: SystemStatus, last_try: Attempt | None) -> Iterator[Note]:
+    for episode in noted_episodes(run):
+        chip = HEALTH[episode.reason]
+        where = _("%(what)s at %(node)s") % {"what": chip.label, "node": text.line(episode.node, 80)}
+        yield Note(
+            "need", chip.icon, where if episode.node else str(chip.label), f"{text.line(episode.text, 300)}.", before=_("Since"),
+            at=episode.from_at, seq=episode.from_seq or None, stuck=episode.fingerprint,
+        )  # fmt: skip
+
+
+_MAKERS = (_integrity, _failed, _stuck, _cancelled, _paused, _held_up, _no_worker, _sleeping, _waiting)

@@ -123,6 +123,14 @@ def views(counts: Mapping[RunStatus, int], at: Address) -> list[Link]:
     return found
 
 
+def stuck_view(n_runs: int, at: Address) -> list[Link]:
+    """Return the view of what is stuck now, where there is any or the view is open."""
+    is_here = at.is_at(STUCK_NOW)
+    return (
+        [Link(HEALTH["stuck"].label, at.to(STUCK_NOW), is_here, _count(n_runs))] if n_runs or is_here else []
+    )
+
+
 def saved_links(saved: Sequence[SavedView], at: Address) -> list[Link]:
     """Return the saved views; `note` says whose one is that others share."""
     found = []
@@ -166,6 +174,7 @@ def narrowed(query: str, view: str, agent: str) -> str:
     return _canonical(joined)
 
 
+STUCK_NOW = "is:stuck"
 _NAMED: dict[str, tuple[str, ...]] = {
     "running": ("queued", "running"), "waiting": ("sleeping", "waiting", "awaiting_approval"), "ended": ("cancelled", "expired"),
 }  # fmt: skip

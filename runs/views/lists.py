@@ -1,5 +1,6 @@
 """The run list, its live rows, its chart and facets, and the agents."""
 
+import re
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from runs.presenters.run_search import (
     facet_links,
     narrowed,
     saved_links,
+    stuck_view,
     terms,
     views,
     without_time,
@@ -24,14 +26,17 @@ from runs.presenters.run_search import (
 )
 from runs.selectors.console.found_overview import facets_for, histogram_for
 from runs.selectors.console.lists import agents_with_counts
+from runs.selectors.console.stuck import n_stuck_runs
 from runs.selectors.holdups import note_holdups
 from runs.selectors.paging import MAX_LIMIT, instant
 from runs.selectors.runs import RunPage, count_newer_for, run_counts_for, run_list_for, runs_in_order
 from runs.selectors.saved_views import views_for
 from runs.selectors.system import agent_file_problems
+from runs.services.read_texts import seconds_behind
 from runs.views.base import respond, room
 
 PAGE_ROWS = 50
+_READ_LATER = re.compile(r"\b(?:content:|state\.)")
 _REGIONS = {"runs": "runs", "peek": "peek"}
 
 
@@ -50,7 +55,8 @@ def run_list(request: HttpRequest, actor: Actor) -> HttpResponse:
         )
     at = _address(request)
     context = _found(request, actor, at) | {
-        "views": views(run_counts_for(actor), at),
+        "views": [*views(run_counts_for(actor), at), *stuck_view(n_stuck_runs(actor), at)],
+        "reader_is_behind": _READ_LATER.search(at.text) and seconds_behind(),
         "saved": saved_links(saved, at),
         "can_run": actor.can(Scope.RUN),
         "peek": _peek(request, actor),

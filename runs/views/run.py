@@ -23,6 +23,7 @@ from runs.selectors.children import ancestors_for, child_counts_for
 from runs.selectors.console.material import Material, read_inside, read_material
 from runs.selectors.console.overview import buckets_of
 from runs.selectors.console.run import last_try_for, step_or_none
+from runs.selectors.console.stuck import note_episodes
 from runs.selectors.console.tree import error_beside, insides_of, some_nodes_before, steps_between
 from runs.selectors.console.unknown import left_unknown_for, unknown_for
 from runs.selectors.holdups import note_holdups
@@ -113,6 +114,7 @@ def error_step(request: HttpRequest, actor: Actor, run_id: UUID) -> HttpResponse
 def head_context(request: HttpRequest, actor: Actor, run: Run) -> dict[str, Any]:
     """Return what the head of every tab shows."""
     note_holdups(actor, [run], with_ahead=True)
+    note_episodes(actor, run)
     unknown_seq = left_unknown_for(actor, run)
     head = head_of(run, system_of(request), last_try_for(actor, run), unknown_seq)
     family = family_of(ancestors_for(actor, run), child_counts_for(actor, run.pk))

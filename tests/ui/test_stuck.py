@@ -10,7 +10,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from agentops.accounts.roles import Role
-from runs.models import AgentVersion, BulkJob, Run, StuckKind, StuckState
+from runs.models import AgentVersion, BulkJob, ReadMark, Run, StuckKind, StuckState
 from runs.services.watch_runs import add_episodes
 from runs.services.work_on_bulk import work_on_bulk
 from tests.ui import builders
@@ -159,3 +159,16 @@ def test_the_page_of_an_agent_says_how_sure_its_steps_are(see: See, version: Age
     assert told.startswith(
         "94.7 % of its steps succeed at the first try. At 9 steps a run, 61 % of its runs would succeed"
     )
+
+
+def test_a_run_that_is_stuck_says_so_and_the_list_counts_them(see: See, version: AgentVersion) -> None:
+    episode = an_episode(version)
+    note = words(see(f"/runs/{episode.run_id}").select("#run-head .note")[0])
+    assert "Looping at login" in note
+    assert "6 times in a row" in note
+    assert see(f"/runs/{episode.run_id}").select_one(f'#run-head a[href="/stuck/{episode.fingerprint}"]')
+    listed = see("/runs?q=is:stuck")
+    assert words(listed.select('nav.views a[aria-current="page"]')[0]) == "Stuck 1"
+    assert not listed.select("#behind")
+    ReadMark.objects.create(name="texts", ended_at=builders.database_now() - timedelta(hours=2))
+    assert "1 h 59 m behind" in words(see("/runs?q=content:captcha").select("#behind")[0])

@@ -14,7 +14,8 @@ from django.db import connection
 from agentops.accounts.roles import Actor, Scope
 from agentops.common.errors import BadQueryError, NotFoundError
 from agentops.common.query import And, Term, parse
-from runs.models import StuckKind, StuckState
+from runs.engine.watch_rules import REASONS
+from runs.models import Run, StuckKind, StuckState
 from runs.search.compiler import compiled_inside, with_suggestion
 from runs.search.sql import Condition
 from runs.selectors.paging import Page, decode_cursor, instant, page_of
@@ -26,6 +27,7 @@ BARS = 30
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 VIEWS = ("open", "past", "resolved", "ignored", "any")
 NEWEST_EPISODES = 1000
+COUNTED_RUNS = 10_000
 LAST_ID = UUID(int=(1 << 128) - 1)
 
 _HELD = "o.n IS NOT NULL"
@@ -63,6 +65,9 @@ _COUNT = f"""
     SELECT count(*) FROM ({_OPEN} LIMIT %s) AS o JOIN runs_stuckkind k
         ON k.team_id = %s AND k.fingerprint = o.fingerprint AND k.state = 'open'
 """  # noqa: S608 -- put together from constants
+_STUCK_RUNS = """
+    SELECT count(*) FROM (SELECT DISTINCT run_id FROM runs_stuckstate WHERE team_id = %s AND to_at IS NULL LIMIT %s) AS stuck
+"""
 _NOW = "SELECT clock_timestamp()"
 
 
@@ -170,6 +175,24 @@ def n_held_up(actor: Actor, fingerprint: str) -> int:
 def n_stuck_kinds(actor: Actor) -> int:
     """Return how many kinds hold up runs and are not ignored; COUNT_CAP + 1 means that many or more."""
     return int(_rows(_COUNT, [actor.team_id, COUNT_CAP + 1, actor.team_id])[0][0])
+
+
+def n_stuck_runs(actor: Actor) -> int:
+    """Return how many runs are stuck now; COUNTED_RUNS means that many or more."""
+    return int(_rows(_STUCK_RUNS, [actor.team_id, COUNTED_RUNS])[0][0])
+
+
+def note_episodes(actor: Actor, run: Run) -> None:
+    """Put on the run its open episodes, the oldest first; without a flag nothing is read."""
+    if set(run.health) & set(REASONS):
+        found = StuckState.objects.filter(team_id=actor.team_id, run=run, to_at__isnull=True)
+        run.__dict__["episodes"] = list(found.order_by("from_at"))
+
+
+def noted_episodes(run: Run) -> list[StuckState]:
+    """Return what note_episodes found for the run."""
+    found: list[StuckState] = run.__dict__.get("episodes", [])
+    return found
 
 
 def episode_condition(actor: Actor, text: str) -> Condition:
