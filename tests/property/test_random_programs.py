@@ -6,7 +6,7 @@ PROGRAMS=20000 pytest tests/property/test_random_programs.py         # many more
 
 import os
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import psycopg
@@ -164,7 +164,7 @@ def check_rows(case: Case, expected: Prediction) -> None:
     assert len(lines) == len(set(lines)), str(case)
 
 
-def seeds() -> Iterable[int]:
+def seeds() -> Sequence[int]:
     given = os.environ.get("PROGRAM_SEED")
     return [int(given)] if given else range(N_PROGRAMS)
 
