@@ -51,6 +51,7 @@ CONTESTS = (
     *(Contest("w5", "w5", ("--variant", name)) for name in ("product", "request", "process", "restarted")),
     Contest("fair", "fair", ("--kind", "short")),
     Contest("fair", "fair", ("--kind", "slices")),
+    Contest("retention", "retention"),
 )
 
 

@@ -44,11 +44,11 @@ SHOWN_CHANGES = 20
 @room
 def policy_list(request: HttpRequest, actor: Actor) -> HttpResponse:
     """The policies, what they would do tonight, the works of the last nights, and for admins who changed what."""
-    due = due_sums_for(actor)
+    due, policies = due_sums_for(actor), list(policies_for(actor))
     context = {
-        "rows": [policy_row(policy) for policy in policies_for(actor)],
+        "rows": [policy_row(policy) for policy in policies],
         "due": [due_row(one) for one in due],
-        "is_due": any(one.n_runs for one in due),
+        "is_due": any(one.n_runs for one in due) or any(one.is_on and one.prune_days for one in policies),
         "jobs": [job_words(job) for job in jobs_for(actor, limit=SHOWN_JOBS).items],
         "can_edit": actor.can(Scope.ADMIN),
         "changes": _changes(actor),
