@@ -45,15 +45,25 @@ class Ending:
     by: str = ""
 
 
-def ending_of(it: Watched, episode: Episode, found: Mapping[str, Finding]) -> Ending | None:
-    """Return how the episode has ended; None while it goes on."""
+def was_paused(episodes: Sequence[Episode]) -> bool:
+    """Return whether the run was paused in one of its open episodes, by the watch or by somebody else."""
+    return any(taken["do"] == "pause" and not taken.get("note") for it in episodes for taken in it.taken)
+
+
+def ending_of(
+    it: Watched, episode: Episode, found: Mapping[str, Finding], *, is_after_pause: bool
+) -> Ending | None:
+    """Return how the episode has ended; None while it goes on.
+
+    Whoever lets a paused run go on has seen what was wrong: all its episodes are over then (`is_after_pause`).
+    """
     if it.ended_at is not None:
         return Ending(it.sight.status, it.ended_by)
     if it.branch != episode.branch:
         return Ending("rewound", _who(it, "run.rewind"))
     if it.sight.status == "paused" or it.control == "pause":
         return None
-    if any(taken["do"] == "pause" and not taken.get("note") for taken in episode.taken):
+    if is_after_pause:
         return Ending("resumed", _who(it, "run.resume"))
     if episode.reason in found:
         return None

@@ -16,8 +16,10 @@ from runs.services.kill_run import kill_run
 from runs.services.pause_agent import pause_agent
 from runs.services.pause_run import pause_run
 from runs.services.send_nudge import HINT, ask_for_handoff, send_nudge
-from runs.services.settle_stuck import Episode
+from runs.services.settle_stuck import Episode, was_paused
 from runs.services.watch_sights import Watched
+
+THE_WATCH = "the watch"
 
 logger = logging.getLogger(__name__)
 
@@ -27,13 +29,26 @@ UPDATE runs_stuckstate SET taken = taken || jsonb_build_object('do', %(do)s::tex
 WHERE id = %(id)s AND to_at IS NULL AND jsonb_array_length(taken) = %(n)s
 RETURNING id
 """
+# Somebody else has paused the run: what the watch would do is left to them.
+_PAUSED = """
+UPDATE runs_stuckstate SET taken = taken || jsonb_build_object('do', 'pause', 'at', clock_timestamp(), 'by', %(by)s::text)
+WHERE id = %(id)s AND to_at IS NULL AND jsonb_array_length(taken) = %(n)s
+RETURNING id
+"""
 _NOTE = """
 UPDATE runs_stuckstate SET taken = jsonb_set(taken, ARRAY[%(n)s::text, 'note'], %(note)s::jsonb) WHERE id = %(id)s RETURNING id
 """
 
 
 def take_remedies(it: Watched, episodes: Sequence[Episode], rules: Mapping[str, Rule]) -> None:
-    """Take each remedy whose time has come; none for a run that has ended, and for a kind that is ignored."""
+    """Take each remedy whose time has come.
+
+    None is taken for a run that has ended or that somebody has paused, and for a kind that is ignored.
+    """
+    if it.sight.status == "paused" and it.ended_by != THE_WATCH:
+        for episode in episodes if not was_paused(episodes) else ():
+            execute(_PAUSED, {"id": episode.id, "by": it.ended_by, "n": len(episode.taken)})
+        return
     for episode in episodes:
         n = len(episode.taken)
         while not episode.is_ignored and it.ended_at is None:
@@ -60,7 +75,7 @@ def _taken(it: Watched, episode: Episode, remedy: Remedy, n: int) -> bool:
 
 
 def _actor(it: Watched) -> Actor:
-    return Actor(it.team_id, None, "the watch", frozenset({Scope.READ, Scope.RUN}))
+    return Actor(it.team_id, None, THE_WATCH, frozenset({Scope.READ, Scope.RUN}))
 
 
 def _told(_actor: Actor, _it: Watched, _reason: str) -> None:

@@ -19,7 +19,7 @@ from runs.engine.sights import Finding
 from runs.engine.watch_rules import DEFAULTS, REASONS, Rule, WatchError, rules_from
 from runs.journal.fence import query
 from runs.models import Agent
-from runs.services.settle_stuck import Episode, close_episodes, ending_of
+from runs.services.settle_stuck import Episode, close_episodes, ending_of, was_paused
 from runs.services.take_remedy import take_remedies
 from runs.services.versions import program_of
 from runs.services.watch_places import Rounds
@@ -105,7 +105,7 @@ def look_at(ids: Sequence[UUID], memory: Memory | None = None) -> int:
         (it, episode, ending)
         for it in found
         for episode in episodes.get(it.id, ())
-        if (ending := ending_of(it, episode, told[it.id]))
+        if (ending := ending_of(it, episode, told[it.id], is_after_pause=was_paused(episodes[it.id])))
     ]
     close_episodes(over)
     closed = {episode.id for _, episode, _ in over}

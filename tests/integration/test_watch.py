@@ -14,6 +14,7 @@ from runs.checkpoints.store import rebuild
 from runs.journal.fence import execute
 from runs.models import Agent, Nudge, Run, RunLook, RunText, StuckKind, StuckState, Worker
 from runs.services.advance import advance
+from runs.services.pause_run import pause_run
 from runs.services.read_texts import read_texts, seconds_behind
 from runs.services.resume_run import resume_run
 from runs.services.sweep import wake_due
@@ -288,3 +289,20 @@ def test_statements_prepared_behind_a_rollback_keep_names_of_their_own() -> None
         assert [execute(f"SELECT {n}", {}) for n in range(3)] == [(0,), (1,), (2,)]
     assert execute("SELECT 'later'", {}) == ("later",)
     assert execute("SELECT 'later still'", {}) == ("later still",)
+
+
+def test_whoever_pauses_and_resumes_a_run_has_seen_it_and_is_not_overruled() -> None:
+    run = at_the_door()
+    look(run)
+    pause_run(actor=ada(), run_id=run.pk)
+    episode = look(run)
+    assert remedies(episode) == ["notify", "nudge", "pause"]
+    later(episode, 600)
+    look(run)
+    assert remedies(episode) == ["notify", "nudge", "pause"]
+    resume_run(actor=ada(), run_id=run.pk)
+    closed = look(run)
+    assert closed
+    assert (closed.resolution, closed.resolved_by, run.status) == ("resumed", "Ada", "sleeping")
+    look(run)
+    assert run.status == "sleeping"
