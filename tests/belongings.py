@@ -89,7 +89,7 @@ def belongings_of_analytical(world: World) -> Belongings:
     schedule = _scheduled(world, agent, mark)
     values = {
         "run_id": str(run.id), "seq": "2", "slug": agent.slug, "a": "0", "b": "1", "path": f"runs/{run.id}",
-        "secret": "used-up-by-nobody", "key": "some-key", "name": "say", "uidb36": "1", "number": "1",
+        "secret": "used-up-by-nobody", "key": "some-key", "name": "say", "uidb36": "1", "number": "1", "kind": "pin",
         "batch_id": f"batch-{mark}", "callback_id": str(callback.id), "schedule_id": str(schedule.id), "token_id": str(ApiToken.objects.get(user=world.ada).id), "team_id": str(world.analytical.id), "user_id": str(world.ada.pk),
     }  # fmt: skip
     values |= {"job_id": str(_bulk_job(world, run, mark).id), "view_id": str(_saved_view(world, mark).id)}
