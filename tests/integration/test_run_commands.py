@@ -1,5 +1,6 @@
-"""`manage.py create_token`, `start_run` and `runs`."""
+"""`manage.py create_token`, `start_run`, `runs`, `prune`, `reindex` and `preflight`."""
 
+from datetime import timedelta
 from io import StringIO
 from threading import Thread
 from typing import Any
@@ -7,11 +8,12 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.db.models.functions import Now
 from django.test import Client
 
-from runs.models import Run
+from runs.models import Run, RunText
 from tests.personas import World
-from tests.runs import drive
+from tests.runs import a_run, drive
 
 pytestmark = pytest.mark.django_db
 
@@ -87,3 +89,45 @@ def test_following_shows_the_steps_and_fails_with_the_run(world: World) -> None:
     with pytest.raises(CommandError, match="gave up"):
         said("start_run", "test-misbehaves", "--input", '{"how": "fails"}', "--user", "ada", "--follow")
     worker.join()
+
+
+def test_what_is_due_is_told_without_being_done_and_done_when_asked(world: World) -> None:
+    assert said("prune", "--dry-run", "--user", "ada").splitlines() == ["nothing was changed"]
+    assert said("prune", "--user", "ada").startswith("done: 0 archived, 0 deleted")
+    with pytest.raises(CommandError, match="lacks the scope 'admin'"):
+        said("prune", "--user", "cyd", "--team", "analytical")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_reading_anew_finds_what_ended_long_ago(world: World) -> None:
+    run = drive(a_run("test-calls", {"tool": "no.such"}))
+    assert run.status == "failed"
+    Run.objects.filter(pk=run.pk).update(ended_at=Now() - timedelta(days=90))
+    said("reindex", "--days", "30")
+    assert not RunText.objects.filter(run=run).exists()
+    assert said("reindex").splitlines()[-1] == "done: 1 runs read"
+    assert RunText.objects.filter(run=run).exists()
+
+
+def test_an_installation_that_is_not_fit_for_production_is_refused_with_reasons(
+    world: World, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("SECRET_KEY", "AGENTOPS_INTEGRITY_KEY"):
+        monkeypatch.setenv(name, name * 4)
+        setattr(settings, name.removeprefix("AGENTOPS_"), name * 4)
+    settings.DEBUG, settings.IS_SECURE, settings.ALLOWED_HOSTS = True, True, ["*"]
+    told = refused_by_preflight()
+    assert any("DEBUG is on" in line for line in told)
+    assert any("ALLOWED_HOSTS takes any name" in line for line in told)
+    settings.DEBUG, settings.ALLOWED_HOSTS = False, ["agents.example.org"]
+    assert not any("DEBUG" in line or "ALLOWED_HOSTS" in line for line in refused_by_preflight())
+    monkeypatch.delenv("SECRET_KEY")
+    assert any("SECRET_KEY is not set" in line for line in refused_by_preflight())
+
+
+def refused_by_preflight() -> list[str]:
+    """Return what it says must be mended; the tests' own PostgreSQL runs without fsync, so there is always something."""
+    out = StringIO()
+    with pytest.raises(CommandError, match="not fit for production"):
+        call_command("preflight", stdout=out)
+    return [line for line in out.getvalue().splitlines() if line.startswith("must")]
