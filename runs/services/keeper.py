@@ -13,6 +13,7 @@ from runs.services.measure_runs import measure_next
 from runs.services.work_on_retention import finish_archives, work_on_retention
 
 ROUND_SECONDS = 1.0
+REST_EVERY = 10  # rounds, while there is much to archive and delete
 STOP_SECONDS = 10.0
 FIRST = UUID(int=0)
 
@@ -30,6 +31,7 @@ class Keeper:
         self._thread = threading.Thread(target=self._loop, name="keeper", daemon=True)
         self._measured: UUID = FIRST
         self._freed = b""
+        self._n_rounds = 0
 
     def __enter__(self) -> "Keeper":
         self._thread.start()
@@ -40,12 +42,15 @@ class Keeper:
         self._thread.join(STOP_SECONDS)
 
     def round(self) -> bool:
-        """Do a little of everything; return whether there is more to do at once."""
-        begin_nights()
-        finish_archives()
-        self._measured = measure_next(self._measured) or FIRST
-        self._freed = free_blobs(self._freed)[0] or b""
-        return work_on_retention()
+        """Do a little of what is due, and of the rest; return whether there is more to do at once."""
+        is_busy = work_on_retention()
+        self._n_rounds += 1
+        if not is_busy or self._n_rounds % REST_EVERY == 0:
+            begin_nights()
+            finish_archives()
+            self._measured = measure_next(self._measured) or FIRST
+            self._freed = free_blobs(self._freed)[0] or b""
+        return is_busy
 
     def _loop(self) -> None:
         while not self._stopping.is_set():

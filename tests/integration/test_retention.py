@@ -23,6 +23,7 @@ from runs.models import (
     RetentionPolicy,
     Run,
     RunHold,
+    RunSize,
     Step,
 )
 from runs.selectors.retention import due_runs, due_sums, due_sums_for
@@ -30,6 +31,7 @@ from runs.services.advance import advance
 from runs.services.begin_retention import begin_nights, begin_retention, stop_retention
 from runs.services.free_blobs import free_blobs
 from runs.services.hold_run import hold_run, release_hold
+from runs.services.keeper import Keeper
 from runs.services.measure_runs import measure_next
 from runs.services.prune_run import prune_run
 from runs.services.rewind_run import rewind_run
@@ -213,6 +215,18 @@ def test_a_night_begins_once_and_not_for_what_was_changed_since() -> None:
     assert not work_on_retention()
     assert Run.objects.count() == 1
     assert policy.version == 1
+
+
+def test_the_keeper_does_all_of_it_by_itself() -> None:
+    fresh, old = old_run(1), old_run(10)
+    create_retention(actor=actor_of(old), archive_days=5)
+    begin_retention(actor=actor_of(old))
+    keeper = Keeper()
+    while keeper.round():
+        pass
+    assert what_became_of(fresh, old) == ["whole", "archived"]
+    assert list(RunSize.objects.values_list("run_id", flat=True)) == [fresh.pk]
+    assert RetentionJob.objects.get().state == "done"
 
 
 def test_changes_of_policies_are_in_the_audit_and_versions_are_minded() -> None:
