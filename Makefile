@@ -13,7 +13,7 @@ up: setup ## Set up and start the whole product; Ctrl-C stops it (PORT, HOST, WO
 	@exec $(PY) manage.py up
 
 demo: setup ## Start a demo run against the running product and follow it to its end
-	@exec $(PY) manage.py start_run site-research --input '{}' --follow
+	@exec $(PY) manage.py start_run site-research --input '{"ask_first": false}' --follow
 
 test: setup-dev ## Set up and run the tests, in browsers too where a Chromium is found (ARGS="-k name")
 	@$(PY) -m pytest -n 3 --dist worksteal $(ARGS)

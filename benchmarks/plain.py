@@ -83,7 +83,10 @@ def research(root: str, max_pages: int) -> Any:
 
     Raises: what a node raises when its tries are over.
     """
-    program, state = get_program("bench-research")(), freeze({"root": root, "max_pages": max_pages})
+    program, state = (
+        get_program("bench-research")(),
+        freeze({"root": root, "max_pages": max_pages, "ask_first": False}),
+    )
     node = program.start_node
     while True:
         command = _tried(program, node, state)

@@ -78,7 +78,10 @@ class OnProduct(Runner):
 
         try:
             with Workers(product, "rate") as self.workers:
-                states = [{"root": f"{site.url}/", "max_pages": MAX_PAGES} for site in self.sites]
+                states = [
+                    {"root": f"{site.url}/", "max_pages": MAX_PAGES, "ask_first": False}
+                    for site in self.sites
+                ]
                 ids = [product.start(state).pk for state in states]
                 self.under_way.set()
                 _wait(lambda: Run.objects.filter(ended_at=None).count() == 0)

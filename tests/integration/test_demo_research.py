@@ -49,7 +49,7 @@ def ledger(url: str) -> Any:
 
 def test_a_hundred_pages_are_read_under_faults_and_the_report_cites_them(url: str) -> None:
     control(url, faults={"429": 0.02, "500": 0.03, "cut": 0.02, "malformed": 0.02}, seed=1)
-    run = drive(a_run("site-research", {"max_pages": PAGES}), slices=1000)
+    run = drive(a_run("site-research", {"max_pages": PAGES, "ask_first": False}), slices=1000)
     result, pages = output(run), state(run)["pages"]
 
     assert (run.status, run.error) == ("succeeded", None)
@@ -67,7 +67,7 @@ def test_a_site_that_fails_most_of_the_time_is_read_all_the_same_and_healing_is_
 ) -> None:
     faults = {"429": 0.1, "500": 0.1, "cut": 0.05, "malformed": 0.05, "hang": 0.05, "timeout": 0.05}
     control(url, faults=faults, seed=seed, hang_seconds=0.01)
-    run = drive(a_run("site-research", {"max_pages": 6}), slices=1000)
+    run = drive(a_run("site-research", {"max_pages": 6, "ask_first": False}), slices=1000)
     branches = Branch.objects.filter(run=run, cause="heal")
 
     assert (run.status, run.error) == ("succeeded", None)
@@ -80,7 +80,7 @@ def test_a_site_that_fails_most_of_the_time_is_read_all_the_same_and_healing_is_
 @pytest.mark.usefixtures("_impatient")
 def test_a_page_that_no_rung_brings_is_skipped_and_listed(url: str, settings: Any) -> None:
     settings.AGENTOPS = {"slice_steps": 1}
-    run = a_run("site-research", {"max_pages": 5})
+    run = a_run("site-research", {"max_pages": 5, "ask_first": False})
     drive_to(run, "read")
     control(url, faults={"500": 1})
     until = time.monotonic() + 60
@@ -96,9 +96,9 @@ def test_a_page_that_no_rung_brings_is_skipped_and_listed(url: str, settings: An
 
 @pytest.mark.usefixtures("_impatient")
 def test_the_answer_of_last_week_serves_where_the_site_is_away(url: str) -> None:
-    first = drive(a_run("site-research", {"max_pages": 5}))
+    first = drive(a_run("site-research", {"max_pages": 5, "ask_first": False}))
     control(url, faults={"500": 1})
-    run = a_run("site-research", {"max_pages": 5})
+    run = a_run("site-research", {"max_pages": 5, "ask_first": False})
     until = time.monotonic() + 60
     while run.node != "publish" and time.monotonic() < until:
         drive_on(run)
@@ -112,7 +112,7 @@ def test_the_answer_of_last_week_serves_where_the_site_is_away(url: str) -> None
 
 
 def test_the_report_waits_for_a_yes_and_is_published_as_it_was_changed(url: str) -> None:
-    run = a_run("site-research", {"max_pages": 5, "ask_first": True})
+    run = a_run("site-research", {"max_pages": 5})
     while run.status != "awaiting_approval":
         drive_on(run)
     asked = Request.objects.get(run=run)
@@ -143,7 +143,7 @@ def drive_on(run: Run) -> None:
 
 
 def test_every_page_is_a_step_with_its_name_and_a_checkpoint(url: str) -> None:
-    run = drive(a_run("site-research", {"max_pages": 8}))
+    run = drive(a_run("site-research", {"max_pages": 8, "ask_first": False}))
     nodes = Step.objects.filter(run=run, kind="node").order_by("seq")
     reads = [step.summary for step in nodes.filter(name="read")]
 
@@ -156,7 +156,7 @@ def test_every_page_is_a_step_with_its_name_and_a_checkpoint(url: str) -> None:
 def test_a_report_whose_publication_was_not_acknowledged_is_published_once(url: str, settings: Any) -> None:
     settings.AGENTOPS = {"slice_steps": 1}
     before = set(ledger(url)["applied"])
-    run, worker_id = a_run("site-research", {"max_pages": 5}), a_worker()
+    run, worker_id = a_run("site-research", {"max_pages": 5, "ask_first": False}), a_worker()
     while run.node != "publish":
         advance(claim(worker_id))
         run.refresh_from_db()

@@ -28,7 +28,7 @@ def site(settings: Any) -> Iterator[DemoSite]:
 
 
 def research(shell: InMemoryShell | None = None, **given: Any) -> Ended:
-    return run_program(SiteResearch, given, shell or InMemoryShell())
+    return run_program(SiteResearch, {"ask_first": False} | given, shell or InMemoryShell())
 
 
 def test_it_reads_the_demo_site_and_publishes_a_report_with_a_source_for_every_page(site: DemoSite) -> None:

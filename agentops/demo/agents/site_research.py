@@ -69,7 +69,7 @@ class SiteResearch(Program):
                 "title": "Ask before publishing",
                 "description": "Somebody approves the report, or changes it, at Approvals.",
                 "type": "boolean",
-                "default": False,
+                "default": True,
             },
         },
     }
@@ -180,7 +180,7 @@ class SiteResearch(Program):
             "title": state["title"],
             "markdown": state["report"],
         }
-        if state.get("ask_first"):
+        if state.get("ask_first", True):
             told = f"{len(state['pages'])} pages are summarised, {len(state['skipped'])} were skipped."
             try:
                 args = ctx.approve("report.publish", args=args, summary=told)
