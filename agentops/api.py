@@ -15,6 +15,7 @@ from agentops.common.errors import BadRequestError
 from agentops.edge import CleanJsonParser, JsonRenderer
 from approvals.api import router as approval_router
 from approvals.api_policy import router as rule_router
+from approvals.api_time import calendars_router, escalations_router
 from memory.api import router as memory_router
 from runs.api import agents_router, router
 from runs.api_agents import router as definition_router
@@ -126,6 +127,8 @@ api.add_router("/memory", memory_router)
 api.add_router("/agents", agents_router)
 api.add_router("/approvals", approval_router)
 api.add_router("/policies/approval-rules", rule_router)
+api.add_router("/policies/escalations", escalations_router)
+api.add_router("/policies/calendars", calendars_router)
 api.add_router("/policies/budgets", budget_router)
 api.add_router("/runs", run_budget_router)
 api.add_router("/costs", cost_router)

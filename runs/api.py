@@ -220,6 +220,7 @@ for verb, service, summary in (
     ("pause", pause_run, "Pause a run, at its next commit where a worker holds it"),
     ("resume", resume_run, "Let a paused run go on"),
     ("cancel", cancel_run, "Cancel a run, at its next commit where a worker holds it"),
+    ("recall", cancel_run, "Recall a run: cancel it, letting calls in flight finish and be recorded"),
     ("kill", kill_run, "End a run now, whoever holds it"),
     ("retry", retry_run, "Try a failed run again at the node that failed"),
 ):

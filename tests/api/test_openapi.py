@@ -40,7 +40,7 @@ def test_no_call_that_others_rely_on_is_gone(document: dict[str, Any]) -> None:
         ("post", "/api/v1/runs/{run_id}/rewind/preview"),
         *(
             ("post", f"/api/v1/runs/{{run_id}}/{verb}")
-            for verb in ("pause", "resume", "cancel", "kill", "retry", "migrate")
+            for verb in ("pause", "resume", "cancel", "recall", "kill", "retry", "migrate")
         ),
         ("post", "/api/v1/runs/batch"),
         ("get", "/api/v1/runs/{run_id}/children"),
@@ -79,6 +79,14 @@ def test_no_call_that_others_rely_on_is_gone(document: dict[str, Any]) -> None:
         ("get", "/api/v1/bulk/{job_id}"),
         ("get", "/api/v1/bulk/{job_id}/results"),
         ("post", "/api/v1/bulk/{job_id}/stop"),
+        *(
+            (method, f"/api/v1/policies/{kind}")
+            for method in ("get", "post")
+            for kind in ("escalations", "calendars")
+        ),
+        *(("post", f"/api/v1/policies/{kind}/preview") for kind in ("escalations", "calendars")),
+        *((method, "/api/v1/policies/escalations/{policy_id}") for method in ("get", "patch", "delete")),
+        *((method, "/api/v1/policies/calendars/{calendar_id}") for method in ("get", "patch", "delete")),
         *((method, "/api/v1/policies/approval-rules") for method in ("get", "post")),
         ("post", "/api/v1/policies/approval-rules/preview"),
         *((method, "/api/v1/policies/approval-rules/{rule_id}") for method in ("get", "patch", "delete")),
