@@ -129,7 +129,7 @@ def test_agents_are_listed_with_their_runs(see: See, version: AgentVersion) -> N
 def test_the_rail_shows_the_rooms_there_are_and_how_the_system_is(see: See) -> None:
     rail = one(see("/runs"), ".rail")
     rooms = [words(room) for room in rail.select(".room")]
-    assert rooms[0] == "Runs"
+    assert rooms[:2] == ["Home", "Runs"]
     assert {"Agents", "API"} <= {*rooms}
     assert one(rail, ".room[aria-current]")["href"] == "/runs"
     assert words(one(rail, ".system.late")) == "Clock not started · no worker alive"
