@@ -9,12 +9,18 @@ from agentops.home.needs import needs_of
 from approvals.selectors.sla import report_for
 from runs.presenters import dashboard as shown
 from runs.presenters.budgets import budget_row
+from runs.presenters.run_columns import chosen_columns
+from runs.presenters.run_list import RunRow, run_row
 from runs.selectors.budgets import budgets_for
 from runs.selectors.console.dashboard import numbers_for, queue_for
+from runs.selectors.holdups import note_holdups
+from runs.selectors.runs import run_list_for
 from runs.selectors.schedules import database_now
 from runs.views.base import respond, room, system_of
 
 SHOWN_BUDGETS = 6
+SHOWN_RUNS = 6
+OPEN = "is:open"
 _REGIONS = {"home": "home"}
 
 
@@ -23,6 +29,7 @@ def home(request: HttpRequest, actor: Actor) -> HttpResponse:
     """What needs the person, and the last day."""
     context = _numbers(request, actor, shown.SPANS[0]) | {
         "needs": needs_of(actor, system_of(request)),
+        "open_runs": _open_runs(actor),
         "can_run": actor.can(Scope.RUN),
     }
     return respond(request, "home.html", context, regions=_REGIONS)
@@ -39,6 +46,12 @@ def dashboards(request: HttpRequest, actor: Actor) -> HttpResponse:
         "queues": report_for(actor, days=30),
     }
     return respond(request, "dashboards.html", context)
+
+
+def _open_runs(actor: Actor) -> list[RunRow]:
+    runs = run_list_for(actor, text=OPEN, limit=SHOWN_RUNS).items
+    note_holdups(actor, runs)
+    return [run_row(run, chosen_columns([])) for run in runs]
 
 
 def _numbers(request: HttpRequest, actor: Actor, span: shown.Span) -> dict[str, Any]:

@@ -24,8 +24,8 @@ def test_from_the_sign_in_link_to_a_finished_run(
     page = complaints.watch(context.new_page())
     page.goto(create_sign_in_link(user=ada))
     page.get_by_role("button").first.click()
-    expect(page.get_by_role("heading", name="Runs")).to_be_visible()
-    expect(page.get_by_text("Nothing has run yet.")).to_be_visible()
+    expect(page.get_by_role("heading", name="What needs you")).to_be_visible()
+    expect(page.get_by_text("No run was created in this time.")).to_be_visible()
 
     page.keyboard.press("c")
     expect(page.get_by_role("heading", name="Start a run")).to_be_visible()

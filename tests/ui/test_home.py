@@ -97,6 +97,15 @@ def test_what_failed_and_what_cannot_be_trusted_needs_somebody(see: See, version
         assert len(see(told[sentence]).select("tr[data-run]")) == 1
 
 
+def test_what_goes_on_stands_there_with_where_it_is(see: See, version: AgentVersion) -> None:
+    run = RunBuilder(version, title="Weekly crawl").save(status="sleeping")
+    ended(version, "succeeded")
+    [row] = one(see("/"), "section[aria-labelledby=open-title]").select("tbody tr")
+    assert "Weekly crawl" in words(row)
+    assert "Sleeping" in words(row)
+    assert attribute(one(row, ".name a"), "href") == f"/runs/{run.id}"
+
+
 def test_another_team_is_not_counted(see: See, version: AgentVersion) -> None:
     ended(builders.an_agent(builders.a_team("other"), program="test-steps"), "failed")
     page = see("/")
@@ -129,4 +138,4 @@ def test_more_runs_and_agents_take_no_more_queries(ada: Client, team: Team, vers
     few = queries(ada, "/")
     for n in range(40):
         ended(version, "failed" if n % 2 else "succeeded", hours_ago=n / 2)
-    assert queries(ada, "/") == few <= 32
+    assert queries(ada, "/") == few <= 40
