@@ -17,7 +17,6 @@ from runs.presenters.budget_wire import run_budget
 from runs.selectors import (
     after_of,
     agent_for,
-    agents_for,
     checkpoint_at_for,
     checkpoints_for,
     run_for,
@@ -226,14 +225,6 @@ for verb, service, summary in (
 ):
     path, answer = f"/{{uuid:run_id}}/{verb}", {202: schemas.RunOut}
     router.post(path, response=answer, operation_id=f"{verb}_run", summary=summary)(_verb(service))
-
-
-@agents_router.get("", response=schemas.AgentPageOut, operation_id="list_agents", summary="List agents")
-def agents(request: HttpRequest, filters: Query[schemas.PageIn]) -> schemas.AgentPageOut:
-    """List the team's agents."""
-    page = agents_for(caller_of(request), cursor=filters.cursor, limit=filters.limit)
-    items = [wire.agent_row(agent) for agent in page.items]
-    return schemas.AgentPageOut(items=items, next_cursor=page.next_cursor)
 
 
 @agents_router.get("/{slug}", response=schemas.AgentOut, operation_id="get_agent", summary="Get an agent")

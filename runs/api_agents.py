@@ -6,7 +6,9 @@ from ninja import Query, Router, Status
 from agentops.accounts.middleware import caller_of
 from runs import schemas_agents as schemas
 from runs.presenters import agent_wire as wire
-from runs.selectors.agents import version_for
+from runs.presenters.wire import agent_row
+from runs.schemas import AgentPageOut, PageIn
+from runs.selectors.agents import agents_for, version_for
 from runs.selectors.definitions import export_of, tools_for
 from runs.services.add_version import add_version
 from runs.services.create_agent import create_agent
@@ -16,6 +18,13 @@ from runs.services.roll_back import roll_back
 
 router = Router(tags=["agents"])
 tools_router = Router(tags=["agents"])
+
+
+@router.get("", response=AgentPageOut, operation_id="list_agents", summary="List agents")
+def index(request: HttpRequest, filters: Query[PageIn]) -> AgentPageOut:
+    """List the team's agents."""
+    page = agents_for(caller_of(request), cursor=filters.cursor, limit=filters.limit)
+    return AgentPageOut(items=[agent_row(agent) for agent in page.items], next_cursor=page.next_cursor)
 
 
 @router.post(

@@ -103,7 +103,8 @@ def _sort(term: Filter) -> str:
 
 
 def _unknown_key(term: Filter, known: dict[str, Key]) -> BadQueryError:
-    names = [*known, *(("has", "no", "sort") if known is KEYS else ())]
+    whole = [name for name, key in known.items() if not key.has_parts]
+    names = [*whole, *(("has", "no", "sort") if known is KEYS else ())]
     error = _unknown(f"key `{term.key[:40]}`", term.key, term.at, names)
     if "instead" not in error.data:
         word = render(replace(term, path=term.path))

@@ -138,6 +138,24 @@ def test_no_call_that_others_rely_on_is_gone(document: dict[str, Any]) -> None:
     assert promised - calls == set()
 
 
+def test_no_call_stands_in_the_way_of_another_of_its_address(document: dict[str, Any]) -> None:
+    hidden = [
+        (method, path)
+        for path, methods in document["paths"].items()
+        for method in methods
+        if Client().generic(method.upper(), re.sub(r"{[^}]*}", _sample, path)).status_code == 405
+    ]
+    assert hidden == []
+
+
+def _sample(parameter: re.Match[str]) -> str:
+    """Return a value that the address takes for a parameter."""
+    name = parameter[0][1:-1]
+    if name.endswith("_id") and name != "batch_id":
+        return "00000000-0000-7000-8000-000000000000"
+    return "1" if name in {"seq", "number"} else "x"
+
+
 def test_members_that_do_not_work_yet_are_not_offered(document: dict[str, Any]) -> None:
     offered = document["components"]["schemas"]["StartRunIn"]["properties"]
     assert "agent" in offered

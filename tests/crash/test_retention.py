@@ -1,17 +1,12 @@
 """Whoever archives, deletes or prunes is killed at every statement: nothing is lost, and nothing stays half."""
 
-import os
-import signal
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from django.db import connection, connections
+from django.db import connection
 
 from runs.archives.verdicts import archive_verdict
 from runs.checkpoints.verify import verify_run
-from runs.journal import prepared
 from runs.models import Archive, Run, RunHold
 from runs.services import work_on_retention
 from runs.services.delete_runs import delete_runs
@@ -23,6 +18,7 @@ from runs.services.store_archive import store_archive
 from runs.services.strip_run import strip_run
 from runs.services.work_on_retention import finish_archives
 from tests import ledger
+from tests.crash.dying import killed
 from tests.forking import actor_of
 from tests.integration.test_archives import rows_of
 from tests.integration.test_retention import aged
@@ -40,32 +36,6 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.setattr("runs.services.store_archive.LEASE_SECONDS", -1)
     nodes = [[["write", "a.txt", "one" * 30_000]], [["tool", "test.echo", {"value": "x" * 100_000}]]]
     return drive(a_run("test-filing", {"nodes": nodes}))
-
-
-def killed(action: Callable[[], Any], at: int) -> bool:
-    """Do `action` in a process of its own that is killed at its statement number `at`; return whether it came so far."""
-    pid = os.fork()
-    if pid == 0:
-        try:
-            _begin_anew(at)
-            action()
-        finally:
-            os._exit(0)
-    return os.WIFSIGNALED(os.waitpid(pid, 0)[1])
-
-
-def _begin_anew(at: int) -> None:
-    connections["default"].connection = None  # it belongs to the other process
-    connections["default"].close_if_unusable_or_obsolete = lambda: None  # type: ignore[method-assign]  # only here
-    ask, left = prepared.run, [at]
-
-    def ask_or_die(*args: Any) -> Any:
-        left[0] -= 1
-        if left[0] < 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return ask(*args)
-
-    prepared.run = ask_or_die  # type: ignore[assignment]  # in this process alone
 
 
 def is_safe(run: Run) -> bool:

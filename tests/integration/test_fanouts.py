@@ -1,6 +1,5 @@
 """One action over many children: so many at once, each once, and the parent wakes when it is decided."""
 
-import time
 from typing import Any
 
 import pytest
@@ -305,14 +304,10 @@ class TestTheEndOfTheParent:
 
 
 class TestMany:
-    def test_a_thousand_children_stand_within_a_second(self) -> None:
+    def test_a_thousand_children_stand_after_one_slice(self) -> None:
         parent = starts("map", inputs=[{**OK, "n": n} for n in range(1000)])
-        claimed = claim(a_worker())
-        began = time.monotonic()
-        advance(claimed)
-        took_seconds = time.monotonic() - began
+        advance(claim(a_worker()))
         assert statuses(parent).count("waiting") == 990
-        assert took_seconds < 2.0, "a second on a calm machine"
         assert query(
             "SELECT count(DISTINCT idempotency_key) FROM runs_run WHERE parent_id = %(id)s", {"id": parent.pk}
         ) == [(1000,)]

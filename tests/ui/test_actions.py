@@ -36,16 +36,16 @@ def do(client: Client, run: Run, verb: str, **fields: str) -> Any:
 @pytest.mark.parametrize(
     ("status", "more", "shown"),
     [
-        ("queued", {}, ["Pause…", "Start again…", "Fork…", "Compare…", "Cancel…", "Kill…"]),
-        ("running", {}, ["Pause…", "Start again…", "Fork…", "Compare…", "Cancel…", "Kill…"]),
-        ("running", {"control": "pause"}, ["Start again…", "Fork…", "Compare…", "Cancel…", "Kill…"]),
-        ("running", {"control": "cancel"}, ["Start again…", "Fork…", "Compare…", "Kill…"]),
-        ("paused", {}, ["Resume", "Start again…", "Fork…", "Compare…", "Cancel…", "Kill…"]),
-        ("paused", {"waiting_on": {"kind": "program_changed", "text": "gone"}}, ["Resume", "Migrate…", "Start again…", "Fork…", "Compare…", "Cancel…", "Kill…"]),
-        ("paused", {"health": ["integrity_failed"]}, ["Start again…", "Fork…", "Compare…", "Cancel…", "Kill…"]),
-        ("failed", {"error": {"code": "x", "message": "y"}}, ["Retry", "Start again…", "Fork…", "Compare…"]),
-        ("succeeded", {}, ["Start again…", "Fork…", "Compare…"]),
-        ("cancelled", {}, ["Start again…", "Fork…", "Compare…"]),
+        ("queued", {}, ["Pause…", "Start again…", "Fork…", "Compare…", "Keep…", "Cancel…", "Kill…"]),
+        ("running", {}, ["Pause…", "Start again…", "Fork…", "Compare…", "Keep…", "Cancel…", "Kill…"]),
+        ("running", {"control": "pause"}, ["Start again…", "Fork…", "Compare…", "Keep…", "Cancel…", "Kill…"]),
+        ("running", {"control": "cancel"}, ["Start again…", "Fork…", "Compare…", "Keep…", "Kill…"]),
+        ("paused", {}, ["Resume", "Start again…", "Fork…", "Compare…", "Keep…", "Cancel…", "Kill…"]),
+        ("paused", {"waiting_on": {"kind": "program_changed", "text": "gone"}}, ["Resume", "Migrate…", "Start again…", "Fork…", "Compare…", "Keep…", "Cancel…", "Kill…"]),
+        ("paused", {"health": ["integrity_failed"]}, ["Start again…", "Fork…", "Compare…", "Keep…", "Cancel…", "Kill…"]),
+        ("failed", {"error": {"code": "x", "message": "y"}}, ["Retry", "Start again…", "Fork…", "Compare…", "Keep…"]),
+        ("succeeded", {}, ["Start again…", "Fork…", "Compare…", "Keep…"]),
+        ("cancelled", {}, ["Start again…", "Fork…", "Compare…", "Keep…"]),
     ],
 )  # fmt: skip
 def test_the_buttons_are_what_is_possible(
