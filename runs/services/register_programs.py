@@ -77,12 +77,12 @@ def _add_versions(agents: Agents, found: Programs) -> None:
     """Add a version for each program that has none; the locks on the agents keep the numbers apart."""
     own = AgentVersion.objects.filter(agent__in=agents.values())
     rows = list(own.order_by("number").values_list("agent_id", "program", "program_version", "number"))
-    known = {(name, version) for _, name, version, _ in rows}
+    known = {row[:3] for row in rows}
     last = {agent_id: number for agent_id, _, _, number in rows}
     new = []
     for program in found:
-        if (program.name, program.version) not in known:
-            agent = agents[program.name]
+        agent = agents[program.name]
+        if (agent.pk, program.name, program.version) not in known:
             last[agent.pk] = last.get(agent.pk, 0) + 1
             new.append(_version(agent, last[agent.pk], program))
     AgentVersion.objects.bulk_create(new)

@@ -97,7 +97,7 @@ class OwnRedis:
         shutil.rmtree(self._server.data, ignore_errors=True)
         self._server.prepare()
         self._process = start(self._server.command, log=self._log, orphaned=signal.SIGKILL)
-        wait_until(self._server.accepts, what="Redis did not answer", timeout_seconds=30)
+        wait_until(self._server.accepts, what="Redis did not answer", timeout_seconds=90)
 
     def kill(self) -> None:
         assert self._process

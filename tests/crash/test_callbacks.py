@@ -81,11 +81,11 @@ def test_two_clocks_of_which_one_is_killed_tell_every_end(receiver: Receiver) ->
         cluster.another_clock()
         for _ in range(n):
             start(receiver.url)
-        cluster.wait_until(lambda: len(receiver.messages) >= 10, seconds=30)
+        cluster.wait_until(lambda: len(receiver.messages) >= 10, seconds=90)
         cluster.clocks[0].kill()
-        cluster.wait_until(lambda: Callback.objects.filter(state="delivered").count() >= n - 2, seconds=30)
+        cluster.wait_until(lambda: Callback.objects.filter(state="delivered").count() >= n - 2, seconds=90)
         execute("UPDATE runs_callback SET due_at = clock_timestamp() WHERE state = 'sending'", {})
-        cluster.wait_until(lambda: Callback.objects.filter(state="delivered").count() == n, seconds=30)
+        cluster.wait_until(lambda: Callback.objects.filter(state="delivered").count() == n, seconds=90)
     heard = Counter(message.headers["webhook-id"] for message in receiver.messages)
     assert len(heard) == n
     assert heard.total() <= n + 2, "what was under way at the kill came twice, and nothing else"

@@ -82,7 +82,7 @@ def test_control_clocks_that_look_first_and_wake_then_wake_the_same_sleeper_twic
 
 def wait_for_two_clocks(cluster: Cluster) -> None:
     cluster.another_clock()
-    cluster.wait_until(lambda: ClockBeat.objects.count() == 2, seconds=30)
+    cluster.wait_until(lambda: ClockBeat.objects.count() == 2, seconds=90)
 
 
 def start_sleepers(name: str, n: int = N_SLEEPERS) -> None:

@@ -95,7 +95,7 @@ def wait_for_deaths(cluster: Cluster, n: int) -> None:
 def stop_one_until_its_runs_are_done(module: str) -> None:
     """SIGSTOP one of two workers until others have finished its runs, then let it go on with what it held."""
     with Cluster(workers=2, slots=4, module=module, beat_seconds=BEAT_SECONDS) as cluster:
-        cluster.wait_until(lambda: n_begun() >= 6, seconds=30)
+        cluster.wait_until(lambda: n_begun() >= 6, seconds=90)
         os.kill(cluster.workers[0].pid, signal.SIGSTOP)
         stopped_at = time.monotonic()
         assert Run.objects.filter(status="running", worker_id__in=stopped_worker(cluster)).exists()

@@ -10,7 +10,7 @@ from agentops.accounts.roles import Actor, Scope
 from agentops.common.errors import InvalidInputError
 from runs import programs
 from runs.engine.errors import ProgramError
-from runs.models import AgentVersion, ClockBeat, Run
+from runs.models import Agent, AgentVersion, ClockBeat, Run
 from runs.services.advance import advance
 from runs.services.migrate_run import migrate_run
 from runs.services.register_programs import register_programs
@@ -135,9 +135,19 @@ def test_the_clock_registers_new_programs_with_every_team(folder: Path) -> None:
     assert AgentVersion.objects.filter(team=team, program="test-changing").count() == 1
     write(folder, version="2")
     clock.tick()
-    assert list(
-        AgentVersion.objects.filter(team=team, program="test-changing").values_list("number", flat=True)
-    ) == [1, 2]
+    found = AgentVersion.objects.filter(team=team, program="test-changing").order_by("number")
+    assert list(found.values_list("number", flat=True)) == [1, 2]
+
+
+def test_an_agent_that_borrows_a_program_takes_no_version_from_the_one_it_is_named_after() -> None:
+    team = a_team()
+    borrower = Agent.objects.create(team=team, slug="borrower", title="Borrower")
+    AgentVersion.objects.create(
+        team=team, agent=borrower, number=1, program="test-steps", program_version="1", source_hash=""
+    )
+    Agent.objects.filter(team=team, slug="test-steps").delete()
+    register_programs(team_id=team.pk)
+    assert AgentVersion.objects.filter(team=team, agent__slug="test-steps").count() == 1
 
 
 def test_an_unknown_program_is_named_with_those_there_are() -> None:
