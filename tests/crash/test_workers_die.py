@@ -92,9 +92,9 @@ def wait_for_deaths(cluster: Cluster, n: int) -> None:
     cluster.wait_until(lambda: died.count() >= n, seconds=20)
 
 
-def stop_one_until_its_runs_are_done(module: str) -> None:
+def stop_one_until_its_runs_are_done(without: str = "") -> None:
     """SIGSTOP one of two workers until others have finished its runs, then let it go on with what it held."""
-    with Cluster(workers=2, slots=4, module=module, beat_seconds=BEAT_SECONDS) as cluster:
+    with Cluster(workers=2, slots=4, without=without, beat_seconds=BEAT_SECONDS) as cluster:
         cluster.wait_until(lambda: n_begun() >= 6, seconds=90)
         os.kill(cluster.workers[0].pid, signal.SIGSTOP)
         stopped_at = time.monotonic()
@@ -111,12 +111,12 @@ def stopped_worker(cluster: Cluster) -> list[UUID]:
 
 def test_a_stopped_worker_that_continues_finds_its_epoch_stale() -> None:
     start_runs(N_RUNS)
-    stop_one_until_its_runs_are_done("tests.crash.settings")
+    stop_one_until_its_runs_are_done()
     assert_all_went_well(N_RUNS)
 
 
 def test_control_without_the_fence_the_stopped_worker_does_harm() -> None:
     start_runs(N_RUNS)
-    stop_one_until_its_runs_are_done("tests.crash.unfenced")
+    stop_one_until_its_runs_are_done(without="fence")
     with pytest.raises(AssertionError):
         assert_all_went_well(N_RUNS)
