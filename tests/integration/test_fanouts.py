@@ -62,7 +62,8 @@ class TestMapping:
         assert statuses(parent) == ["queued", "queued", "waiting", "waiting", "waiting"]
         assert Run.objects.filter(parent=parent, child_n=4).get().waiting_on["kind"] == "turn"
         advance(claim(a_worker()))
-        assert statuses(parent) == ["succeeded", "queued", "queued", "waiting", "waiting"]
+        assert sorted(statuses(parent)[:2]) == ["queued", "succeeded"]
+        assert statuses(parent)[2:] == ["queued", "waiting", "waiting"]
 
     def test_the_parent_is_not_executed_until_all_have_ended(self) -> None:
         parent = maps(*[OK] * 6, concurrency=3)
@@ -143,7 +144,7 @@ class TestFailures:
         assert again(parent).status == "succeeded"
 
     def test_a_retry_of_the_parent_keeps_what_succeeded(self) -> None:
-        parent = maps({**OK, "n": 1}, {**OK, "n": 2}, {**FAIL, "n": 3}, concurrency=3)
+        parent = maps({**OK, "n": 1}, {**OK, "n": 2}, {**FAIL, "n": 3}, concurrency=1)
         work()
         first, third, second = children(parent)
         assert [first.status, third.status, second.status] == ["succeeded", "succeeded", "failed"]
