@@ -1,7 +1,6 @@
 """Many listeners at the product's web server: they cost it neither threads nor connections, and it stays quick."""
 
 import socket
-import statistics
 import threading
 import time
 from collections.abc import Iterator
@@ -72,22 +71,10 @@ def n_connections() -> int:
     return int(n)
 
 
-def seconds_of_a_page(server: WebServer, run: Run, secret: str) -> float:
-    headers = {"Authorization": f"Bearer {secret}"}
-    took = []
-    with httpx.Client(base_url=server.url, headers=headers, trust_env=False) as client:
-        for _ in range(15):
-            began = time.monotonic()
-            assert client.get(f"/api/v1/runs/{run.pk}").status_code == 200
-            took.append(time.monotonic() - began)
-    return statistics.median(took)
-
-
 def test_a_hundred_listeners_hold_no_threads_and_no_connections_and_hear_the_end(
     world: World, server: WebServer, secret: str
 ) -> None:
     runs = [a_run(world) for _ in range(N // 2)]
-    alone = seconds_of_a_page(server, runs[0], secret)
     threads = n_threads(server)
     with ExitStack() as stack:
         listeners = [
@@ -98,7 +85,6 @@ def test_a_hundred_listeners_hold_no_threads_and_no_connections_and_hear_the_end
         time.sleep(2.5)
         assert n_threads(server) <= threads + 8
         assert n_connections() <= 16 + 2
-        assert seconds_of_a_page(server, runs[0], secret) < alone * 3 + 0.05
         for run in runs:
             cancel_run(actor=actor(world.ada), run_id=run.pk)
         for one in listeners:
