@@ -38,7 +38,7 @@ def end_without_a_clock(cluster: Cluster, url: str) -> Run:
         clock.kill()
         clock.wait()
     run = start(url)
-    cluster.wait_until(lambda: has_ended(run), seconds=20)
+    cluster.wait_until(lambda: has_ended(run), seconds=120)
     cluster.workers[0].kill()
     return run
 
@@ -47,7 +47,7 @@ def test_an_end_whose_worker_died_with_it_is_told_when_a_clock_comes_back(receiv
     with Cluster(workers=1) as cluster:
         end_without_a_clock(cluster, receiver.url)
         cluster.another_clock()
-        cluster.wait_until(lambda: len(receiver.messages) == 1, seconds=20)
+        cluster.wait_until(lambda: len(receiver.messages) == 1, seconds=120)
         cluster.wait_until(lambda: Callback.objects.filter(state="delivered").exists(), seconds=5)
 
 
@@ -62,13 +62,13 @@ def test_a_message_whose_sender_is_killed_is_sent_again_under_its_id(receiver: R
     receiver.hold = lambda: time.sleep(3 if len(receiver.messages) == 1 else 0)
     with Cluster(workers=1) as cluster:
         start(receiver.url)
-        cluster.wait_until(lambda: len(receiver.messages) == 1, seconds=20)
+        cluster.wait_until(lambda: len(receiver.messages) == 1, seconds=120)
         cluster.clocks[0].kill()
         cluster.clocks[0].wait()
         assert Callback.objects.get().state == "sending"
         execute("UPDATE runs_callback SET due_at = clock_timestamp()", {})
         cluster.another_clock()
-        cluster.wait_until(lambda: Callback.objects.filter(state="delivered").exists(), seconds=20)
+        cluster.wait_until(lambda: Callback.objects.filter(state="delivered").exists(), seconds=120)
     assert len({(message.headers["webhook-id"], message.body) for message in receiver.messages}) == 1
     ends = CallbackAttempt.objects.order_by("number").values_list("http_status", flat=True)
     assert list(ends) == [None, 204]

@@ -47,7 +47,7 @@ def is_done() -> bool:
 
 
 def stop_for_a_while(server: OwnPostgres, cluster: Cluster) -> None:
-    cluster.wait_until(lambda: Run.objects.filter(n_steps__gt=6).count() >= 8, seconds=60)
+    cluster.wait_until(lambda: Run.objects.filter(n_steps__gt=6).count() >= 8, seconds=120)
     server.stop()
     time.sleep(AWAY_SECONDS)
     server.start()
@@ -79,4 +79,4 @@ def test_control_slices_that_do_not_wait_for_the_database_lose_their_runs(server
     start_runs(N_RUNS)
     with Cluster(workers=2, slots=4, without="patience", **CONF) as cluster:
         stop_for_a_while(server, cluster)
-        cluster.wait_until(lambda: Run.objects.filter(epoch__gt=1).exists(), seconds=60)
+        cluster.wait_until(lambda: Run.objects.filter(epoch__gt=1).exists(), seconds=120)

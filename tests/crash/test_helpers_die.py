@@ -24,7 +24,7 @@ N_SLEEPERS = form(short=6, long=60)
 
 
 def kill_the_beaters(cluster: Cluster) -> None:
-    cluster.wait_until(lambda: Run.objects.filter(status="running").count() == N_RUNS, seconds=60)
+    cluster.wait_until(lambda: Run.objects.filter(status="running").count() == N_RUNS, seconds=120)
     kill(*(pid for worker in cluster.workers for pid in beaters_of(worker.pid)))
 
 
@@ -43,7 +43,7 @@ def test_control_a_worker_that_does_not_look_after_its_beater_loses_its_runs_wit
     start_runs(N_RUNS, seconds=SLOW_SECONDS)
     with Cluster(workers=2, slots=4, without="care", **CONF) as cluster:
         kill_the_beaters(cluster)
-        cluster.wait_until(lambda: Worker.objects.filter(dead_reason="missed its beats").exists(), seconds=60)
+        cluster.wait_until(lambda: Worker.objects.filter(dead_reason="missed its beats").exists(), seconds=120)
 
 
 def test_sleepers_wake_once_with_two_clocks_with_one_that_is_left_and_when_one_comes_back() -> None:
@@ -51,17 +51,17 @@ def test_sleepers_wake_once_with_two_clocks_with_one_that_is_left_and_when_one_c
     with Cluster(workers=1, slots=4) as cluster:
         wait_for_two_clocks(cluster)
         start_sleepers("two clocks")
-        cluster.wait_until(lambda: n_open() == 0, seconds=60)
+        cluster.wait_until(lambda: n_open() == 0, seconds=120)
         start_sleepers("one clock")
         cluster.clocks[0].kill()
-        cluster.wait_until(lambda: n_open() == 0, seconds=60)
+        cluster.wait_until(lambda: n_open() == 0, seconds=120)
         cluster.clocks[1].kill()
         start_sleepers("no clock")
-        cluster.wait_until(lambda: Run.objects.filter(status="sleeping").count() == N_SLEEPERS, seconds=60)
+        cluster.wait_until(lambda: Run.objects.filter(status="sleeping").count() == N_SLEEPERS, seconds=120)
         time.sleep(3.0)
         assert Run.objects.filter(status="sleeping").count() == N_SLEEPERS, "nobody else wakes them"
         cluster.another_clock()
-        cluster.wait_until(lambda: n_open() == 0, seconds=60)
+        cluster.wait_until(lambda: n_open() == 0, seconds=120)
     assert claims_by_status() == {("succeeded", 3)}
     assert ledger.n_asked() == len(ledger.entries()) == 3 * N_SLEEPERS
 

@@ -53,29 +53,29 @@ def test_runs_start_and_finish_without_redis(broker: OwnRedis) -> None:
     broker.kill()
     with Cluster(workers=2, slots=4) as cluster:
         assert start_by_service(N_RUNS) < START_SECONDS
-        cluster.wait_until(lambda: n_open() == 0, seconds=60)
+        cluster.wait_until(lambda: n_open() == 0, seconds=120)
     assert_all_went_well(N_RUNS)
 
 
 def test_a_redis_that_dies_forgets_and_comes_back_costs_no_run(broker: OwnRedis) -> None:
     start_runs(N_RUNS)
     with Cluster(workers=2, slots=4) as cluster:
-        cluster.wait_until(lambda: Run.objects.filter(n_steps__gt=0).count() >= 4, seconds=60)
+        cluster.wait_until(lambda: Run.objects.filter(n_steps__gt=0).count() >= 4, seconds=120)
         broker.kill()
         time.sleep(1.0)
         broker.start_empty()
-        cluster.wait_until(lambda: Run.objects.filter(status="succeeded").count() >= N_RUNS // 2, seconds=60)
+        cluster.wait_until(lambda: Run.objects.filter(status="succeeded").count() >= N_RUNS // 2, seconds=120)
         redis.Redis.from_url(broker.url).flushall()
-        cluster.wait_until(lambda: n_open() == 0, seconds=60)
+        cluster.wait_until(lambda: n_open() == 0, seconds=120)
     assert_all_went_well(N_RUNS)
 
 
 def test_a_redis_that_dies_in_the_middle_and_stays_away_costs_no_run(broker: OwnRedis) -> None:
     start_runs(N_RUNS)
     with Cluster(workers=2, slots=4) as cluster:
-        cluster.wait_until(lambda: Run.objects.filter(n_steps__gt=0).count() >= 4, seconds=60)
+        cluster.wait_until(lambda: Run.objects.filter(n_steps__gt=0).count() >= 4, seconds=120)
         broker.kill()
-        cluster.wait_until(lambda: n_open() == 0, seconds=60)
+        cluster.wait_until(lambda: n_open() == 0, seconds=120)
     assert_all_went_well(N_RUNS)
 
 
@@ -85,7 +85,7 @@ def test_control_without_looks_at_the_database_nothing_runs_once_the_tickets_are
     start_runs(N_RUNS)
     broker.kill()
     with Cluster(workers=2, slots=4, without="poll") as cluster:
-        cluster.wait_until(lambda: Worker.objects.filter(dead_at=None).count() == 2, seconds=60)
+        cluster.wait_until(lambda: Worker.objects.filter(dead_at=None).count() == 2, seconds=120)
         time.sleep(3.0)
         assert Run.objects.filter(status="queued", claims=0).count() == N_RUNS
 
@@ -100,7 +100,7 @@ def test_tickets_that_come_a_hundred_times_change_nothing(broker: OwnRedis) -> N
     start_runs(N_RUNS)
     with Cluster(workers=2, slots=4) as cluster:
         send_tickets(broker, 100)
-        cluster.wait_until(lambda: n_open() == 0, seconds=60)
+        cluster.wait_until(lambda: n_open() == 0, seconds=120)
     assert set(Run.objects.values_list("claims", flat=True)) == {1}
     assert ledger.n_asked() == N_RUNS * N_STEPS
     assert_all_went_well(N_RUNS)
@@ -110,7 +110,7 @@ def test_control_claims_that_take_what_another_executes_run_it_several_times(bro
     start_runs(N_RUNS)
     with Cluster(workers=2, slots=4, without="exclusion") as cluster:
         send_tickets(broker, 100)
-        cluster.wait_until(lambda: Run.objects.filter(claims__gt=1).exists(), seconds=60)
+        cluster.wait_until(lambda: Run.objects.filter(claims__gt=1).exists(), seconds=120)
 
 
 def test_tickets_that_never_arrive_change_nothing(broker: OwnRedis) -> None:
@@ -122,5 +122,5 @@ def test_tickets_that_never_arrive_change_nothing(broker: OwnRedis) -> None:
         return n_open() == 0
 
     with Cluster(workers=2, slots=4) as cluster:
-        cluster.wait_until(are_lost_while_open, seconds=60)
+        cluster.wait_until(are_lost_while_open, seconds=120)
     assert_all_went_well(N_RUNS)

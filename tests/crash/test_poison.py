@@ -58,7 +58,7 @@ def test_a_step_that_holds_the_interpreter_past_its_time_out_is_ended_and_set_as
 def test_control_a_worker_whose_beater_looks_at_no_time_out_is_held_for_ever() -> None:
     a_run("test-poison", {"how": "regex", "length": 60})
     with Cluster(workers=1, node_timeout_seconds=1.0, without="overdue") as cluster:
-        cluster.wait_until(lambda: Run.objects.filter(node="second", status="running").exists(), seconds=60)
+        cluster.wait_until(lambda: Run.objects.filter(node="second", status="running").exists(), seconds=120)
         time.sleep(6.0)
         assert cluster.workers[0].poll() is None
 
@@ -93,4 +93,4 @@ def test_a_step_that_holds_the_interpreter_within_its_time_out_harms_nobody() ->
 def test_control_a_worker_that_beats_by_a_thread_loses_its_lease_meanwhile() -> None:
     a_run("test-poison", {"how": "regex", "length": length_that_holds(HELD_SECONDS)})
     with Cluster(workers=1, slots=4, beat_seconds=BEAT_SECONDS, without="sibling") as cluster:
-        cluster.wait_until(lambda: Worker.objects.filter(dead_reason="missed its beats").exists(), seconds=60)
+        cluster.wait_until(lambda: Worker.objects.filter(dead_reason="missed its beats").exists(), seconds=120)

@@ -32,7 +32,7 @@ def missed_beats() -> int:
 def test_a_worker_whose_beater_stands_still_goes_on_under_a_fresh_name() -> None:
     start_runs(N_RUNS, seconds=form(short=0.4, long=5.0))
     with Cluster(workers=1, slots=8, **CONF) as cluster:
-        cluster.wait_until(lambda: n_begun() == N_RUNS, seconds=60)
+        cluster.wait_until(lambda: n_begun() == N_RUNS, seconds=120)
         [worker] = cluster.workers
         began = time.monotonic()
         with standing_still(*beaters_of(worker.pid)):
@@ -49,7 +49,7 @@ def test_control_a_worker_that_does_not_look_after_itself_works_no_more_after_it
 ):
     start_runs(N_RUNS, seconds=form(short=0.4, long=5.0))
     with Cluster(workers=1, slots=8, without="care", **CONF) as cluster:
-        cluster.wait_until(lambda: n_begun() == N_RUNS, seconds=60)
+        cluster.wait_until(lambda: n_begun() == N_RUNS, seconds=120)
         with standing_still(*beaters_of(cluster.workers[0].pid)):
             cluster.wait_until(lambda: missed_beats() == 1, seconds=90)
             time.sleep(10 * BEAT_SECONDS)
@@ -58,7 +58,7 @@ def test_control_a_worker_that_does_not_look_after_itself_works_no_more_after_it
 
 def stand_still(cluster: Cluster) -> None:
     """Let the clock and all beaters stand still, as when their host does; the clock is back first."""
-    cluster.wait_until(lambda: n_begun() == N_RUNS, seconds=60)
+    cluster.wait_until(lambda: n_begun() == N_RUNS, seconds=120)
     beaters = [pid for worker in cluster.workers for pid in beaters_of(worker.pid)]
     with standing_still(cluster.clocks[0].pid, *beaters):
         time.sleep(STILL_SECONDS)
@@ -68,7 +68,7 @@ def test_after_a_standstill_no_worker_is_judged_for_it() -> None:
     start_runs(N_RUNS, seconds=0.6)
     with Cluster(workers=2, slots=4, **CONF) as cluster:
         stand_still(cluster)
-        cluster.wait_until(lambda: n_open() == 0, seconds=60)
+        cluster.wait_until(lambda: n_open() == 0, seconds=120)
         assert Worker.objects.filter(dead_at=None).count() == Worker.objects.count() == 2
     assert set(Run.objects.values_list("epoch", flat=True)) == {1}
     assert_all_went_well(N_RUNS)

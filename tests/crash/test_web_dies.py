@@ -80,7 +80,7 @@ def token() -> str:
 def test_a_start_whose_answer_dies_with_the_web_process_counts_once(token: str) -> None:
     with Cluster(workers=2, slots=4) as cluster:
         start_while_it_dies(cluster, token, with_keys=True)
-        cluster.wait_until(lambda: n_open() == 0, seconds=60)
+        cluster.wait_until(lambda: n_open() == 0, seconds=120)
     assert_all_went_well(N_RUNS)
 
 

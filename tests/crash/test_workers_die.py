@@ -63,15 +63,15 @@ def test_control_without_a_requeue_the_runs_of_a_killed_process_never_go_on(pool
         else:
             kill(pid)
         wait_for_deaths(cluster, 1)
-        cluster.wait_until(lambda: Run.objects.filter(status="succeeded").count() == 8 - n_slots, seconds=60)
+        cluster.wait_until(lambda: Run.objects.filter(status="succeeded").count() == 8 - n_slots, seconds=120)
         time.sleep(5 * BEAT_SECONDS)
         assert n_open() == n_slots
 
 
 def wait_until_ready(cluster: Cluster) -> None:
     """Wait until every slot executes and Celery's parent is content: a child that dies before is a failed start."""
-    cluster.wait_until(lambda: " ready." in cluster.output(), seconds=60)
-    cluster.wait_until(lambda: n_begun() >= cluster.slots, seconds=60)
+    cluster.wait_until(lambda: " ready." in cluster.output(), seconds=120)
+    cluster.wait_until(lambda: n_begun() >= cluster.slots, seconds=120)
 
 
 def at_work(cluster: Cluster) -> list[int]:
@@ -83,13 +83,13 @@ def at_work(cluster: Cluster) -> list[int]:
             Worker.objects.filter(id__in=leased, dead_at=None).order_by("id").values_list("pid", flat=True)
         )
 
-    cluster.wait_until(lambda: bool(found()), seconds=60)
+    cluster.wait_until(lambda: bool(found()), seconds=120)
     return found()
 
 
 def wait_for_deaths(cluster: Cluster, n: int) -> None:
     died = Worker.objects.filter(dead_reason__startswith="its process")
-    cluster.wait_until(lambda: died.count() >= n, seconds=20)
+    cluster.wait_until(lambda: died.count() >= n, seconds=120)
 
 
 def stop_one_until_its_runs_are_done(without: str = "") -> None:
