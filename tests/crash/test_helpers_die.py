@@ -43,7 +43,9 @@ def test_control_a_worker_that_does_not_look_after_its_beater_loses_its_runs_wit
     start_runs(N_RUNS, seconds=SLOW_SECONDS)
     with Cluster(workers=2, slots=4, without="care", **CONF) as cluster:
         kill_the_beaters(cluster)
-        cluster.wait_until(lambda: Worker.objects.filter(dead_reason="missed its beats").exists(), seconds=120)
+        cluster.wait_until(
+            lambda: Worker.objects.filter(dead_reason="missed its beats").exists(), seconds=120
+        )
 
 
 def test_sleepers_wake_once_with_two_clocks_with_one_that_is_left_and_when_one_comes_back() -> None:

@@ -93,4 +93,6 @@ def test_a_step_that_holds_the_interpreter_within_its_time_out_harms_nobody() ->
 def test_control_a_worker_that_beats_by_a_thread_loses_its_lease_meanwhile() -> None:
     a_run("test-poison", {"how": "regex", "length": length_that_holds(HELD_SECONDS)})
     with Cluster(workers=1, slots=4, beat_seconds=BEAT_SECONDS, without="sibling") as cluster:
-        cluster.wait_until(lambda: Worker.objects.filter(dead_reason="missed its beats").exists(), seconds=120)
+        cluster.wait_until(
+            lambda: Worker.objects.filter(dead_reason="missed its beats").exists(), seconds=120
+        )
