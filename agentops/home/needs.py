@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from django.urls import reverse
-from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -12,6 +11,7 @@ from agentops.accounts.roles import Actor
 from approvals.selectors.requests import Filters, inbox_for, n_to_decide
 from approvals.selectors.sla import late_timers
 from runs.models import Source
+from runs.presenters.run_search import list_of
 from runs.presenters.times import age
 from runs.selectors.console.dashboard import troubled_for
 from runs.selectors.console.dead_letters import n_dead_letters
@@ -44,7 +44,7 @@ def needs_of(actor: Actor, system: SystemStatus) -> list[Need]:
 
 def _machinery(system: SystemStatus) -> Iterator[Need]:
     for complaint in system.complaints:
-        yield Need("bad", "warning", complaint[0].upper() + complaint[1:], "", _("See what is queued"), _runs("status:queued"))  # fmt: skip
+        yield Need("bad", "warning", complaint[0].upper() + complaint[1:], "", _("See what is queued"), list_of("status:queued"))  # fmt: skip
 
 
 def _late(actor: Actor) -> Iterator[Need]:
@@ -81,10 +81,10 @@ def _integrity(actor: Actor) -> Iterator[Need]:
     found = troubled_for(actor)
     if n := found["integrity_failed"]:
         words = ngettext("%(n)d run cannot be trusted: its rows are not what was written", "%(n)d runs cannot be trusted: their rows are not what was written", n)  # fmt: skip
-        yield Need("bad", "shield", words % {"n": n}, _("Fork them from their last good checkpoint."), _("See them"), _runs("is:integrity_failed"))  # fmt: skip
+        yield Need("bad", "shield", words % {"n": n}, _("Fork them from their last good checkpoint."), _("See them"), list_of("is:integrity_failed"))  # fmt: skip
     if n := found["over_budget"]:
         words = ngettext("%(n)d run has reached its budget and is paused", "%(n)d runs have reached their budget and are paused", n)  # fmt: skip
-        yield Need("need", "pause", words % {"n": n}, _("All that they did is kept; raise the budget and they go on."), _("See them"), _runs("is:over_budget status:paused"))  # fmt: skip
+        yield Need("need", "pause", words % {"n": n}, _("All that they did is kept; raise the budget and they go on."), _("See them"), list_of("is:over_budget status:paused"))  # fmt: skip
 
 
 def _stuck(actor: Actor) -> Iterator[Need]:
@@ -114,10 +114,6 @@ def _providers(actor: Actor) -> Iterator[Need]:
                 words = _("%(model)s at %(provider)s does not answer") % {"model": standing.model, "provider": provider.slug}  # fmt: skip
                 more = _("It is asked again in %(age)s. %(error)s") % {"age": age(standing.open_seconds), "error": standing.last_error[:200]}  # fmt: skip
                 yield Need("need", "llm", words, more, _("See the provider"), reverse("runs:provider", args=[provider.slug]))  # fmt: skip
-
-
-def _runs(query: str) -> str:
-    return f"{reverse('runs:list')}?{urlencode({'q': query})}"
 
 
 _ASKED: tuple[Callable[[Actor], Iterator[Need]], ...] = (

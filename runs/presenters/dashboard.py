@@ -7,12 +7,11 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.functional import Promise
-from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from runs.presenters import text
-from runs.presenters.run_search import time_words
+from runs.presenters.run_search import Part, list_of, time_words
 from runs.presenters.times import age, duration
 from runs.selectors.console.dashboard import MAX_RUNS, Numbers, Queue, Tally
 from runs.selectors.system import SystemStatus
@@ -51,21 +50,12 @@ class Tile:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """A piece of a bar, in the chart's units."""
-
-    tone: str
-    y: float
-    height: float
-
-
-@dataclass(frozen=True, slots=True)
 class Stretch:
     """A bar: where it stands, what it stands for in words, and the runs that it counts."""
 
     x: float
     width: float
-    pieces: list[Piece]
+    pieces: list[Part]
     words: str
     href: str
 
@@ -106,7 +96,7 @@ def tiles_of(found: Numbers, queue: Queue, system: SystemStatus) -> list[Tile]:
     return [
         _success(total, since),
         Tile(_("Took"), duration(total.p50_seconds), _slowest(total),
-             _runs(f"{since} status:succeeded,failed sort:-duration")),
+             list_of(f"{since} status:succeeded,failed sort:-duration")),
         Tile(_("Spent"), text.money(total.cost_microusd), _tokens(total.tokens), reverse("budgets:costs")),
         _queue(queue),
         _workers(system),
@@ -151,7 +141,7 @@ def _success(total: Tally, since: str) -> Tile:
     }  # fmt: skip
     tone = "bad" if total.n_failed else ""
     return Tile(
-        _("Succeeded"), value, more, _runs(f"{since} status:failed" if total.n_failed else since), tone
+        _("Succeeded"), value, more, list_of(f"{since} status:failed" if total.n_failed else since), tone
     )
 
 
@@ -166,7 +156,7 @@ def _queue(queue: Queue) -> Tile:
         _("the oldest for %(age)s") % {"age": age(queue.oldest_seconds)} if queue.n else _("nothing waits")
     )
     value = f"{text.number(queue.n)}+" if queue.n >= MAX_RUNS else text.number(queue.n)
-    return Tile(_("Queued"), value, oldest, _runs("status:queued"))
+    return Tile(_("Queued"), value, oldest, list_of("status:queued"))
 
 
 def _workers(system: SystemStatus) -> Tile:
@@ -194,8 +184,8 @@ def _stretch(x: float, step: float, start: datetime, end: datetime, tally: Tally
     for tone, count in counts:
         height = max(THINNEST, (HEIGHT - 4) * count / most) if count else 0.0
         top -= height
-        pieces += [Piece(tone, round(max(top, 0.0), 2), round(height, 2))] if count else []
-    href = _runs(f"created:{time_words(start)}..{time_words(end - timedelta(seconds=1))}")
+        pieces += [Part(tone, round(max(top, 0.0), 2), round(height, 2))] if count else []
+    href = list_of(f"created:{time_words(start)}..{time_words(end - timedelta(seconds=1))}")
     return Stretch(round(x + GAP / 2, 2), round(step - GAP, 2), pieces, _words(start, end, tally), href)
 
 
@@ -210,7 +200,7 @@ def _agent(slug: str, tally: Tally, since: str) -> AgentRow:
     share = tally.success
     mine = f"agent:{slug} {since}"
     return AgentRow(
-        slug, _runs(mine), _runs(f"{mine} status:failed"), text.number(tally.n), text.number(tally.n_failed) if tally.n_failed else "",
+        slug, list_of(mine), list_of(f"{mine} status:failed"), text.number(tally.n), text.number(tally.n_failed) if tally.n_failed else "",
         text.number(tally.n_open) if tally.n_open else "", None if share is None else round(100 * share),
         duration(tally.p50_seconds), duration(tally.p95_seconds), text.money(tally.cost_microusd),
     )  # fmt: skip
@@ -218,7 +208,3 @@ def _agent(slug: str, tally: Tally, since: str) -> AgentRow:
 
 def _since(found: Numbers) -> str:
     return f"created:>={time_words(found.edges[0])}"
-
-
-def _runs(query: str) -> str:
-    return f"{reverse('runs:list')}?{urlencode({'q': query})}"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext, gettext_lazy, ngettext
@@ -248,6 +249,11 @@ def _bar_words(bucket: Bucket) -> str:
     each = ", ".join(f"{RUN[S(status)].label} {count:,}" for status, count in sorted(bucket.counts.items()))
     about = "≈ " if bucket.is_estimate else ""
     return f"{span}: {about}{total}" + (f" ({each})" if len(bucket.counts) > 1 else "")
+
+
+def list_of(query: str) -> str:
+    """Return the address of the runs that a query finds."""
+    return f"{reverse('runs:list')}?{urlencode({'q': query})}"
 
 
 def time_words(at: datetime) -> str:
