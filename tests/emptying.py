@@ -11,14 +11,17 @@ from django.db import connection, connections
 # Made by migrations, and the same for every test.
 KEPT = ("django_migrations", "django_content_type", "auth_permission")
 _EMPTY = """
-DO $$ DECLARE name text; has_rows boolean; BEGIN
+DO $$ DECLARE name text; has_rows boolean; small text[] := ARRAY[]::text[]; BEGIN
     FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = current_schema() AND NOT tablename = ANY(ARRAY[{kept}]) LOOP
         EXECUTE format('SELECT EXISTS (SELECT 1 FROM %I)', name) INTO has_rows;
         IF has_rows AND (starts_with(name, 'audit_') OR pg_relation_size(name::regclass) > 1000000) THEN
             EXECUTE format('TRUNCATE %I CASCADE', name);
         ELSIF has_rows THEN
-            EXECUTE format('DELETE FROM %I', name);
+            small := small || name;
         END IF;
+    END LOOP;
+    FOREACH name IN ARRAY small LOOP  -- after every TRUNCATE, which refuses tables whose foreign keys are yet to be checked
+        EXECUTE format('DELETE FROM %I', name);
     END LOOP;
 END $$
 """

@@ -6,8 +6,8 @@ import pytest
 from django.test import Client
 
 from runs.services.start_run import start_run
-from runs.services.work_on_bulk import work_on_bulk
 from tests.personas import World, actor
+from tests.runs import work_off
 
 pytestmark = pytest.mark.django_db
 
@@ -41,7 +41,7 @@ def test_a_job_is_previewed_started_followed_and_read(ada: Client, three: list[s
     assert answer.status_code == 202
     assert (job["state"], job["expected"], job["done"], job["q"]) == ("working", 3, 0, "tag:old")
     assert job["url"] == f"/runs/bulk/{job['id']}"
-    work_on_bulk()
+    work_off()
     ended = ada.get(f"{BULK}/{job['id']}").json()
     assert (ended["state"], ended["done"], ended["refused"]) == ("done", 3, 0)
     assert ada.get(BULK).json()["items"] == [ended]
@@ -56,7 +56,7 @@ def test_a_job_can_be_stopped_twice(ada: Client, three: list[str]) -> None:
     for _ in range(2):
         stopped = send(ada, f"{BULK}/{job['id']}/stop", {}).json()
         assert (stopped["state"], stopped["problem"]) == ("stopped", stopped["problem"])
-    work_on_bulk()
+    work_off()
     assert ada.get(f"/api/v1/runs/{three[0]}").json()["status"] == "queued"
 
 

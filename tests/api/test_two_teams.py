@@ -54,8 +54,7 @@ def _bodies(theirs: Belongings) -> list[dict[str, Any]]:
     return [
         {},
         {"agent": theirs.agent.slug, "input": {"tool": "test.echo", "args": {}}},
-        {"reason": "mischief"},
-        {"team": theirs.values["team_id"], "next": "/runs"},
+        {"reason": "mischief", "team": theirs.values["team_id"], "next": "/runs"},
     ]
 
 
@@ -75,7 +74,8 @@ def _leaks(client_of: Any, theirs: Belongings, address: str) -> Iterator[str]:
             answer = _ask(client, method, address, body)
             client = client_of() if answer.cookies else client
             echoed = [canary for canary in theirs.canaries if canary in f"{address} {json.dumps(body)}"]
-            shown = [canary for canary in theirs.canaries if canary in _text(answer)]
+            told = _text(answer)
+            shown = [canary for canary in theirs.canaries if canary in told]
             if set(shown) - set(echoed) or (shown and answer.status_code not in REFUSALS):
                 yield f"{method} {address} answers {answer.status_code} and shows {shown}"
             if answer.status_code == HTTPStatus.METHOD_NOT_ALLOWED:

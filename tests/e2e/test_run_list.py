@@ -9,8 +9,8 @@ from playwright.sync_api import Browser, Page, expect
 from agentops.accounts.models import User
 from runs import broadcasts
 from runs.models import AgentVersion, BulkJob, Run
-from runs.services.work_on_bulk import work_on_bulk
 from tests.e2e.server import WebServer
+from tests.runs import work_off
 from tests.ui import builders
 from tests.ui.builders import RunBuilder
 
@@ -130,7 +130,7 @@ def test_a_selection_outlives_what_comes_in_and_becomes_a_job(desk: Page, ada: U
     desk.get_by_role("button", name="Retry 2 runs").click()
     desk.wait_for_url("**/runs/bulk/*")
     expect(desk.locator("#job")).to_contain_text("2 to go")
-    work_on_bulk()
+    work_off()
     expect(desk.locator("#job")).to_contain_text("2 retried")
     expect(desk.locator("#job .chip")).to_have_text("Done")
     assert BulkJob.objects.get().created_by == "ada"

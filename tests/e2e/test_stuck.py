@@ -44,10 +44,12 @@ def test_yesterdays_stuck_logins_are_found_resumed_and_seen_to_go_on(desk: Page,
     rail.click()
     desk.get_by_label("Find episodes").fill("node:login at:yesterday")
     desk.get_by_role("button", name="Find").click()
+    desk.wait_for_url("**/stuck?q=*")
     row = desk.locator("#stuck tbody tr")
     expect(row).to_have_count(1)
     expect(row).to_contain_text("Looping")
     row.get_by_role("link").click()
+    desk.wait_for_url("**/stuck/*")
     expect(desk.locator(".episodes li")).to_have_count(3)
     expect(desk.locator(".episodes li").first).to_contain_text("paused")
     assert clean(desk) == []

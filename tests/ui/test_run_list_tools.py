@@ -13,7 +13,7 @@ from agentops.accounts.roles import Role
 from agentops.common.transactions import transaction
 from runs.models import AgentVersion, BulkJob, Run, SavedView
 from runs.selectors import walk
-from runs.services.work_on_bulk import work_on_bulk
+from tests.runs import work_off
 from tests.ui import builders
 from tests.ui.builders import RunBuilder
 from tests.ui.conftest import See
@@ -278,7 +278,7 @@ def test_a_bulk_job_is_previewed_begun_watched_and_done(ada: Client, see: See) -
     at = answer.headers["Location"]
     assert "0 retried · 3 to go" in words(see(at))
     assert one(see(at), "#job")["hx-trigger"] == "every 1s"
-    work_on_bulk()
+    work_off()
     done = see(at)
     assert "3 retried" in words(done)
     assert not one(done, "#job").has_attr("hx-trigger")
