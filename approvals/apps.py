@@ -8,6 +8,7 @@ class ApprovalsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        import approvals.search  # noqa: F401 -- it makes its scope known
         from approvals.services.fire_timers import fire_timers
         from approvals.services.plug import ApprovalDesk
         from approvals.services.reconcile import reconcile

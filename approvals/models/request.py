@@ -1,8 +1,11 @@
 from typing import ClassVar
 
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVectorField
 from django.db import models
 from django.db.models import Q
+from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Now
 
 from agentops.accounts.models import Team, User
@@ -10,6 +13,12 @@ from agentops.common.ids import new_id
 from approvals.engine.words import KINDS, STATUSES
 from approvals.models.queue import Queue
 from runs.models import Run
+from runs.models.run import words_of
+
+# The same expression as in approvals/search.py.
+WORDS_OF_REQUEST = CombinedExpression(
+    words_of("summary"), "||", words_of("run_title"), output_field=SearchVectorField()
+)
 
 
 class Request(models.Model):
@@ -108,6 +117,12 @@ class Request(models.Model):
                 name="request_of_queue",
                 condition=Q(status="pending"),
             ),
+            models.Index(
+                fields=["team", "signature", "decision_due_at", "id"],
+                name="request_alike",
+                condition=Q(status="pending"),
+            ),
+            GinIndex(WORDS_OF_REQUEST, name="request_words"),
             models.Index(fields=["team", "-closed_at", "-id"], name="request_history"),
             models.Index(fields=["run", "seq", "-opened_at"], name="request_of_run"),
             models.Index(fields=["expires_at"], name="request_expiry", condition=Q(status="pending")),

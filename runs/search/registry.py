@@ -49,7 +49,8 @@ class Key:
 class ScopeKind:
     """Conditions on one and the same child of a run; `around` has a place `{}` for what must hold of it.
 
-    `words` makes a condition of a bare word inside; None where each needs a key. `is_rare`: an index finds the children.
+    `words` makes a condition of a bare word inside; None where each needs a key. `times` are the keys that take times.
+    `is_rare`: an index finds the children.
     """
 
     name: str
@@ -58,6 +59,7 @@ class ScopeKind:
     around: str
     keys: dict[str, Key] = field(default_factory=dict)
     words: Callable[[Value], Condition] | None = None
+    times: tuple[str, ...] = ()
     is_rare: bool = False
 
 

@@ -80,6 +80,6 @@ STUCK = register_scope(
     ScopeKind(
         "stuck", _("One and the same time that the run was stuck"), "stuck(node:login at:yesterday)",
         "EXISTS (SELECT 1 FROM runs_stuckstate s WHERE s.run_id = r.id AND s.team_id = r.team_id AND ({}))",
-        {key.name: key for key in _KEYS}, words=_words, is_rare=True,
+        {key.name: key for key in _KEYS}, words=_words, times=("at", "from", "to"), is_rare=True,
     )
 )  # fmt: skip

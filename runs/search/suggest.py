@@ -12,7 +12,6 @@ MAX_OPTIONS = 10
 OBSERVED = ("agent", "tag", "node", "queue", "batch", "user", "error")
 TIMES = ("-1h", "-1d", "-7d", "today", "yesterday", "this-week")
 TIME_KEYS = ("created", "started", "ended", "active")
-EPISODE_TIME_KEYS = ("at", "from", "to")
 
 _TERM = re.compile(r"(?:[^\s\"()]|\"(?:[^\"\\]|\\.)*\"?)*\Z", re.DOTALL)
 _FILTER = re.compile(r"([A-Za-z_]+):(>=|<=|[><=])?(.*)", re.DOTALL)
@@ -33,6 +32,11 @@ class Spot:
     def known(self) -> dict[str, Key]:
         """The keys that may stand here."""
         return SCOPES[self.scope].keys if self.scope in SCOPES else KEYS
+
+    @property
+    def is_time(self) -> bool:
+        """Whether the key that stands here takes times."""
+        return self.key in (SCOPES[self.scope].times if self.scope in SCOPES else TIME_KEYS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,7 @@ def options_at(spot: Spot, observed: Iterable[tuple[str, int]] = ()) -> list[Opt
     known = spot.known.get(spot.key)
     if known and known.choices:
         options = [Option(choice) for choice in known.choices]
-    elif spot.key in (EPISODE_TIME_KEYS if spot.scope == "stuck" else () if spot.scope else TIME_KEYS):
+    elif spot.is_time:
         options = [Option(when) for when in TIMES]
     elif spot.key in ("has", "no"):
         options = [Option(key.name, key.says) for key in KEYS.values() if key.has]

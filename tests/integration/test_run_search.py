@@ -156,6 +156,7 @@ CASES = {
     "stuck(node:login reason:looping)": [],
     "-stuck(node:login) is:open": ["child"],
     "stuck(node:login) OR tag:prod": ["fork", "login"],
+    "approval(is:open tool:pay)": [],
     'content:"page did not"': ["login"],
     "content:docs.example": ["login"],
     "content:nobody": [],
