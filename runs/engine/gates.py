@@ -14,6 +14,8 @@ FAILURE_WINDOW_SECONDS = 60.0
 FIRST_OPEN_SECONDS = 15.0
 LONGEST_OPEN_SECONDS = 300.0
 LONGEST_THROTTLE_SECONDS = 60.0
+# A probe that times out is noted a moment after its time-out; nobody follows it before that.
+PROBE_GRACE_SECONDS = 10.0
 
 
 class Way(StrEnum):
@@ -83,7 +85,8 @@ def admit(gate: Gate, now: float, *, tokens: int, timeout_seconds: float) -> tup
         return filled, Verdict(Way.WAIT, seconds)
     taken = _taken(filled, tokens)
     if gate.is_open:
-        return replace(taken, probe_until=now + timeout_seconds), Verdict(Way.PROBE)
+        until = now + timeout_seconds + PROBE_GRACE_SECONDS
+        return replace(taken, probe_until=until), Verdict(Way.PROBE)
     return taken, Verdict(Way.GO)
 
 

@@ -226,10 +226,18 @@ def refusal(way: Way, one: Held, unit: str, need: Amounts) -> Refusal:
     return Refusal(way, text, told)
 
 
-def give_back(run_id: UUID, seq: int) -> None:
-    """Give back what a call had reserved that cost nothing."""
+def settle_failed(run_id: UUID, seq: int, actual: Amounts | None) -> Amounts:
+    """Settle a call that has no outcome: to `actual`, or with None to all that it had reserved; return what was spent.
+
+    Transaction: opens one, about a millisecond long.
+    """
     with transaction():
-        _settle(run_id, [seq], {})
+        rows = query(_RESERVED, {"run_id": run_id, "seqs": [seq]})
+        _settle(run_id, [seq], actual)
+    if not rows:
+        return {}
+    spent: Amounts = orjson.loads(rows[0][2]) if actual is None else actual
+    return spent
 
 
 class Bill:

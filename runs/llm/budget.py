@@ -5,7 +5,7 @@ from dataclasses import replace
 from uuid import UUID
 
 from agentops.common.types import JsonObject
-from runs.engine.budgets import WAIT_SECONDS, Unit, Way
+from runs.engine.budgets import WAIT_SECONDS, Unit, Way, amount_words
 from runs.engine.errors import NotYetError, OverBudgetError
 from runs.engine.tools import ToolCall
 from runs.journal import purses
@@ -36,10 +36,10 @@ class Reserving:
             return request
         found = persist(lambda: purses.held(self.ids))
         tokens_in, tokens_out = int(estimated_tokens_in * MARGIN), request.max_tokens or ANSWER_TOKENS
-        cost = cost_microusd(offer.kind, offer.model, offer.entry, Usage(tokens_in, tokens_out))
-        if cost is None:
+        most = Usage(tokens_in, tokens_out)
+        if cost_microusd(offer.kind, offer.model, offer.entry, most) is None:
             _refuse_unpriced(offer, found)
-        need = {Unit.TOKENS.value: tokens_in + tokens_out, Unit.COST.value: cost or 0}
+        need = _amounts(offer, most)
         refusal = persist(lambda: purses.reserve_for(self.run_id, self.seq, self.ids, need))
         if refusal is not None and refusal.way is Way.STOP:
             raise OverBudgetError(refusal.told)
@@ -49,9 +49,23 @@ class Reserving:
         return replace(request, max_tokens=tokens_out) if has_limit else request
 
     def give_back(self) -> None:
-        """Give back what was reserved, for the request did not go or failed."""
+        """Give back what was reserved, for the request did not go or was refused."""
         if self.ids:
-            persist(lambda: purses.give_back(self.run_id, self.seq))
+            persist(lambda: purses.settle_failed(self.run_id, self.seq, {}))
+
+    def lose(self, offer: Offer, usage: Usage | None = None) -> str:
+        """Spend what a request took whose answer was lost: by `usage`, or all that was reserved where nobody knows; return it in words."""
+        if not self.ids:
+            return ""
+        actual = None if usage is None else _amounts(offer, usage)
+        spent = persist(lambda: purses.settle_failed(self.run_id, self.seq, actual))
+        words = [amount_words(unit, amount) for unit, amount in spent.items() if amount]
+        return f"; it may be billed, so budgets count {' and '.join(words)}" if words else ""
+
+
+def _amounts(offer: Offer, usage: Usage) -> dict[str, int]:
+    cost = cost_microusd(offer.kind, offer.model, offer.entry, usage)
+    return {Unit.TOKENS.value: usage.tokens_in + usage.tokens_out, Unit.COST.value: cost or 0}
 
 
 def _refuse_unpriced(offer: Offer, found: Sequence[Held]) -> None:

@@ -40,6 +40,8 @@ CONNECT_SECONDS = 10.0
 GRACE_SECONDS = 5.0
 MAX_CONNECTIONS = 1000
 MAX_MESSAGE_CHARACTERS = 600
+# Statuses by which a provider that is too busy turns a request away, and those that come when time ran out over it.
+_BUSY, _LATE = (503, 529), (408, 499)
 _headers: ContextVar[dict[str, str]] = ContextVar("model_answer_headers")
 
 T = TypeVar("T")
@@ -77,7 +79,7 @@ async def _request(endpoint: Endpoint, name: str, asked: ModelRequest, on_text: 
         return answer_of(response, asked, names, _headers.get())
     except TimeoutError:
         text = f"{name} did not answer within {endpoint.timeout_seconds:g} s"
-        raise ModelError(Trouble.TIMEOUT, text) from None
+        raise ModelError(Trouble.TIMEOUT, text, may_be_billed=True) from None
     except AgentRunError as error:
         raise _told(error, endpoint.key) from None
 
@@ -134,7 +136,21 @@ def _told(error: AgentRunError, key: str) -> ModelError:
         status = error.status_code if isinstance(error, ModelHTTPError) else None
         trouble = Trouble.REFUSED if status and 400 <= status < 500 else Trouble.BAD_ANSWER
     after = error.retry_after if isinstance(error, ModelAPIError) else None
-    return ModelError(trouble, _clean(str(error), key), after, headers)
+    return ModelError(trouble, _clean(str(error), key), after, headers, may_be_billed=not _is_refusal(error))
+
+
+def _is_refusal(error: AgentRunError) -> bool:
+    """Return whether the provider did nothing for it: nobody was there, or it said so before it began."""
+    if isinstance(error, ModelHTTPError):
+        return error.status_code in _BUSY or (
+            400 <= error.status_code < 500 and error.status_code not in _LATE
+        )
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False
 
 
 def _clean(text: str, key: str) -> str:
@@ -208,4 +224,5 @@ def _run(work: Coroutine[Any, Any, T], timeout_seconds: float) -> T:
         return future.result(timeout_seconds + GRACE_SECONDS)
     except TimeoutError:
         future.cancel()
-        raise ModelError(Trouble.TIMEOUT, f"no answer within {timeout_seconds:g} s") from None
+        text = f"no answer within {timeout_seconds:g} s"
+        raise ModelError(Trouble.TIMEOUT, text, may_be_billed=True) from None

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from runs.llm.request import Usage
+
 
 class Trouble(StrEnum):
     """A kind of failure; the value is the error's code."""
@@ -21,12 +23,17 @@ class Trouble(StrEnum):
 
 @dataclass(slots=True)
 class ModelError(Exception):
-    """A request failed. `retry_after_seconds` is what the provider asked for, `headers` what came with its answer."""
+    """A request failed. `retry_after_seconds` is what the provider asked for, `headers` what came with its answer.
+
+    `may_be_billed`: the provider may have worked on it all the same, and charge for it; `usage` is for what, where known.
+    """
 
     trouble: Trouble
     message: str
     retry_after_seconds: float | None = None
     headers: dict[str, str] | None = None
+    may_be_billed: bool = False
+    usage: Usage | None = None
 
     def __str__(self) -> str:
         return self.message

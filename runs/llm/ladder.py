@@ -87,8 +87,11 @@ class _Climb:
         request = self.budget.take(offer, self.request, self.estimated_in)
         try:
             answer = self._admitted(offer, request)
+        except (ToolError, NotYetError):
+            self.budget.give_back()  # it did not go, or what it took is settled by now
+            raise
         except BaseException:
-            self.budget.give_back()
+            self.budget.lose(offer)
             raise
         if answer is None:
             self.budget.give_back()
@@ -152,7 +155,8 @@ class _Climb:
         Raises: ToolError when no other model should be asked.
         """
         name = offer.reference
-        self._note(f"{name}: {error.message}", error.trouble)
+        lost = self.budget.lose(offer, error.usage) if error.may_be_billed else ""
+        self._note(f"{name}: {error.message}{lost}", error.trouble)
         if error.trouble is Trouble.THROTTLED:
             after = error.retry_after_seconds
             gate.throttled(

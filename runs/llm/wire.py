@@ -77,13 +77,13 @@ def answer_of(
 
     Raises: ModelError when a structured answer does not fit its schema.
     """
+    used = Usage(response.usage.input_tokens, response.usage.output_tokens, response.usage.cache_read_tokens)
     calls = [_call(part, names) for part in response.parts if isinstance(part, ToolCallPart)]
     text = "".join(part.content for part in response.parts if isinstance(part, TextPart))
     output: JsonValue = None
     if request.output_schema is not None:
-        output = _structured(text, calls, request.output_schema)
+        output = _structured(text, calls, request.output_schema, used)
         calls = [call for call in calls if call["tool"] != _ANSWER_TOOL]
-    used = response.usage
     return Answer(
         text=text,
         calls=calls,
@@ -91,7 +91,7 @@ def answer_of(
         output=output,
         finish_reason=response.finish_reason or "",
         model=response.model_name or "",
-        usage=Usage(used.input_tokens, used.output_tokens, used.cache_read_tokens),
+        usage=used,
         headers=dict(headers),
     )
 
@@ -123,11 +123,12 @@ def _call(part: ToolCallPart, names: ToolNames) -> JsonObject:
     return found | ({"args": args} if isinstance(args, dict) else {"raw": str(part.args)})
 
 
-def _structured(text: str, calls: list[JsonObject], schema: JsonObject) -> JsonValue:
+def _structured(text: str, calls: list[JsonObject], schema: JsonObject, used: Usage) -> JsonValue:
     given = next((call.get("args") for call in calls if call["tool"] == _ANSWER_TOOL), None)
     try:
         output: JsonValue = given if given is not None else json.loads(text)
         check(output, schema, what="the answer")
     except (ValueError, InvalidInputError) as error:
-        raise ModelError(Trouble.BAD_ANSWER, f"the answer does not fit the schema: {error}") from error
+        told = f"the answer does not fit the schema: {error}"
+        raise ModelError(Trouble.BAD_ANSWER, told, may_be_billed=True, usage=used) from error
     return output

@@ -10,7 +10,8 @@ from agentops.common.errors import ConflictError, NotAllowedError
 from agentops.demo.rehearsal.server import RehearsalModel
 from runs.journal import purses
 from runs.journal.fence import execute
-from runs.models import Purse, Reservation, Run, SpendDay, Wait
+from runs.llm.budget import ANSWER_TOKENS
+from runs.models import Attempt, Purse, Reservation, Run, SpendDay, Wait
 from runs.services.advance import advance
 from runs.services.answer_wait import answer_wait
 from runs.services.mind_budgets import mind_budgets
@@ -77,6 +78,42 @@ def test_a_run_over_its_budget_is_paused_and_one_click_lets_it_go_on(model: Rehe
     assert (run.status, run.health, n) == ("queued", [], 1)
     assert purse_of(told).raised["cost_microusd"] >= told["needed"] - 10
     assert drive(run).status == "succeeded"
+
+
+@pytest.mark.parametrize(
+    ("fault", "is_billed"),
+    [("429", False), ("503", False), ("500", True), ("timeout", True), ("hang", True), ("cut", True), ("malformed", True)],
+)  # fmt: skip
+def test_a_request_is_free_that_was_refused_and_spent_as_reserved_where_its_answer_was_lost(
+    fault: str, is_billed: bool
+) -> None:
+    with rehearsal_model(next=[fault], retry_after_seconds=0, hang_seconds=1.0) as server:
+        provider(a_team().pk, server, timeout_seconds=0.5)
+        budget = a_budget("run", run=(run := asking()), tokens=10**6)
+        used = output(drive(run))["usage"]
+    lost = purse(budget).spent["tokens"] - used["tokens_in"] - used["tokens_out"]
+    assert (lost > ANSWER_TOKENS) == is_billed
+    assert lost == 0 or is_billed
+    told = Attempt.objects.get(run=run).message
+    assert ("may be billed, so budgets count" in told) == is_billed
+
+
+def test_a_request_that_met_nobody_is_free_and_an_answer_that_does_not_fit_costs_what_it_took(
+    model: RehearsalModel,
+) -> None:
+    nobody = provider(a_team().pk, model, "nobody")
+    nobody.base_url = "http://127.0.0.1:9/v1"
+    nobody.save()
+    schema = {
+        "type": "object",
+        "properties": {"n": {"type": "string", "pattern": "^[0-9]{30}$"}},
+        "required": ["n"],
+    }
+    models = ["nobody/rehearsal", "rehearsal/rehearsal"]
+    run = a_run("test-one-question", {"question": "Hello?", "models": models, "schema": schema})
+    budget = a_budget("run", run=run, tokens=10**6)
+    assert drive(run).status == "failed"
+    assert purse(budget).spent["tokens"] == model.meter.tokens_billed > 0
 
 
 def purse_of(told: dict[str, Any]) -> Purse:

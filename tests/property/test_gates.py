@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from runs.engine.gates import (
     FIRST_OPEN_SECONDS,
+    PROBE_GRACE_SECONDS,
     TOKENS_BURST_SHARE,
     TRIP_FAILURES,
     Gate,
@@ -55,9 +56,12 @@ def test_after_failures_in_a_row_nobody_goes_and_then_one_probe() -> None:
     gate, verdict = admit(gate, after, tokens=1, timeout_seconds=10)
     assert verdict.way is Way.PROBE
     assert admit(gate, after, tokens=1, timeout_seconds=10)[1].way is Way.OPEN
-    assert admit(gate, after + 10.1, tokens=1, timeout_seconds=10)[1].way is Way.PROBE, (
-        "a probe that died is followed"
+    assert admit(gate, after + 10.1, tokens=1, timeout_seconds=10)[1].way is Way.OPEN, (
+        "its failure is yet to be noted"
     )
+    assert (
+        admit(gate, after + 10.1 + PROBE_GRACE_SECONDS, tokens=1, timeout_seconds=10)[1].way is Way.PROBE
+    ), "a probe that died is followed"
     closed = succeeded(gate, estimated=1, actual=1)
     assert admit(closed, after, tokens=1, timeout_seconds=10)[1].way is Way.GO
 

@@ -15,6 +15,7 @@ class Meter:
     peak_rpm: int = 0
     peak_tpm: int = 0
     tokens: int = 0
+    tokens_billed: int = 0
 
     def admit(self, now: float, tokens: int, *, rpm: int, tpm: int) -> float:
         """Return 0 when the request fits under the limits, else the seconds until it would."""
@@ -32,7 +33,7 @@ class Meter:
         """Return what `GET /_stats` tells."""
         return {
             "requests": sum(self.statuses.values()), "statuses": {str(k): n for k, n in sorted(self.statuses.items())},
-            "peak_rpm": self.peak_rpm, "peak_tpm": self.peak_tpm,
+            "peak_rpm": self.peak_rpm, "peak_tpm": self.peak_tpm, "tokens_billed": self.tokens_billed,
         }  # fmt: skip
 
     def _forget(self, now: float) -> None:

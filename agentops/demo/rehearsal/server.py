@@ -5,7 +5,7 @@
 | `POST /v1/chat/completions` | as OpenAI does, in one piece or streamed; needs any `Authorization: Bearer` |
 | `GET /v1/models` | the models there are |
 | `/_control` | the behaviour; `POST` replaces it (behaviour.py) |
-| `GET /_stats` | `{"requests", "statuses", "peak_rpm", "peak_tpm"}`; `DELETE` forgets them |
+| `GET /_stats` | `{"requests", "statuses", "peak_rpm", "peak_tpm", "tokens_billed"}`; `DELETE` forgets them |
 """
 
 import json
@@ -23,6 +23,8 @@ from agentops.demo.rehearsal.behaviour import Behaviour, BehaviourError, Fate, F
 from agentops.demo.rehearsal.meter import Meter
 
 MAX_BODY_BYTES = 16 << 20
+# Of these a provider makes no bill: it refused the request, or had nothing to answer.
+_FREE = ("429", "429_bare", "500", "503", "401")
 
 
 class RehearsalModel(ThreadingHTTPServer):
@@ -128,13 +130,14 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(HTTPStatus.BAD_REQUEST, str(error), "invalid_request_error")
             return
         with self.server.lock:
-            fate, told = self.server.fortune.fate(asked.digest), self._admitted(asked)
+            fate = self.server.fortune.fate(asked.digest)
+            asked = asked.with_bad_calls() if fate.fault == "bad_call" else asked
+            told = self._admitted(asked, is_billed=fate.fault not in _FREE)
         if told.get("retry-after"):
             self._refuse(HTTPStatus.TOO_MANY_REQUESTS, "too many requests", "rate_limit_exceeded", told)
             return
         if self._wait(fate.delay_seconds) or self._spoilt(fate, asked):
             return
-        asked = asked.with_bad_calls() if fate.fault == "bad_call" else asked
         if asked.is_streamed:
             self._stream(asked, told, fate.fault)
         else:
@@ -152,12 +155,13 @@ class _Handler(BaseHTTPRequestHandler):
         key = self.headers.get("Authorization", "").removeprefix("Bearer ").strip()
         self._refuse(HTTPStatus.UNAUTHORIZED, f"Incorrect API key provided: {key}", "invalid_api_key")
 
-    def _admitted(self, asked: wire.Asked) -> dict[str, str]:
-        """Count the request under the limits; return the headers that tell of them."""
+    def _admitted(self, asked: wire.Asked, *, is_billed: bool) -> dict[str, str]:
+        """Count the request under the limits, and bill it; return the headers that tell of them."""
         limits, meter = self.server.fortune.behaviour, self.server.meter
         n = asked.tokens_in + asked.tokens_out
         wait_seconds = meter.admit(time.monotonic(), n, rpm=limits.rpm, tpm=limits.tpm)
         told: dict[str, str] = {"retry-after": f"{wait_seconds:.3f}"} if wait_seconds else {}
+        meter.tokens_billed += n if is_billed and not wait_seconds else 0
         for name, limit, used in (
             ("requests", limits.rpm, len(meter.admitted)),
             ("tokens", limits.tpm, meter.tokens),
@@ -187,7 +191,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         elif fate.fault == "malformed":
             self._send(HTTPStatus.OK, b'{"id": "chatcmpl-broken", "choices": [{"mess', "application/json", {})
-        return fate.fault in ("429", "429_bare", "500", "503", "401", "timeout", "malformed")
+        return fate.fault in (*_FREE, "timeout", "malformed")
 
     def _whole(self, asked: wire.Asked, told: dict[str, str], fault: str) -> None:
         body = json.dumps(wire.completion(asked)).encode()
