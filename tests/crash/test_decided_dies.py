@@ -1,21 +1,22 @@
-"""Whoever decides, and whoever does what was decided, is killed at every statement: it is decided and done once."""
+"""Whoever decides, and whoever does what was decided, is killed at any statement: it is decided and done once."""
 
 import itertools
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
-from uuid import UUID
+from typing import Any
 
 import pytest
-from django.db import connection
 from django.db.models.functions import Now
 
 from agentops.accounts.roles import Actor, Role
+from agentops.common.errors import NotAllowedError
 from agentops.common.transactions import transaction
 from approvals.models import Decision, Request
-from approvals.services import plug
+from approvals.services import decide as decide_service
+from approvals.services import locked
 from approvals.services.decide import Choice, decide
 from approvals.services.save_rule import RuleSpec, save_rule
-from approvals.services.use_grant import use_grant
 from runs.checkpoints.verify import verify_run
 from runs.models import Run, Worker
 from runs.services.advance import advance
@@ -23,12 +24,13 @@ from runs.services.start_run import start_run
 from runs.services.sweep import requeue_orphans
 from tests import ledger
 from tests.crash.dying import killed
+from tests.crash.form import form
 from tests.personas import World, actor, member
 from tests.runs import a_worker, claim, drive
 
 pytestmark = [pytest.mark.crash, pytest.mark.django_db(transaction=True)]
 
-EVERY = 3  # each third statement, from another one on in each part: together every one
+EVERY = form(short=4, long=1)
 
 
 @pytest.fixture
@@ -61,12 +63,6 @@ def approve_and_do(eve: Actor, request: Request, worker: Worker) -> None:
     drive(request.run, worker_id=worker.pk)
 
 
-def used_alone(request_id: UUID, seq: int) -> None:
-    with transaction():
-        use_grant(request_id=request_id, seq=seq)
-    connection.close()
-
-
 def gone_on(eve: Actor, request: Request, worker: Worker) -> Run:
     """Return the run after others found what the dead left, and the reviewer decided who did not see it counted."""
     Worker.objects.filter(pk=worker.pk).update(dead_at=Now())
@@ -77,10 +73,9 @@ def gone_on(eve: Actor, request: Request, worker: Worker) -> Run:
     return drive(request.run)
 
 
-@pytest.mark.parametrize("first", range(EVERY))
-def test_killed_between_decision_and_execution_it_is_done_once(ada: Actor, eve: Actor, first: int) -> None:
+def test_killed_between_decision_and_execution_it_is_done_once(ada: Actor, eve: Actor) -> None:
     seen = set()
-    for at in itertools.count(first, EVERY):
+    for at in itertools.count(0, EVERY):
         request, worker = asked(ada), Worker.objects.get(pk=a_worker())
         was_killed = killed(partial(approve_and_do, eve, request, worker), at)
         request.refresh_from_db()
@@ -95,21 +90,29 @@ def test_killed_between_decision_and_execution_it_is_done_once(ada: Actor, eve: 
     assert seen >= {("pending", False, 0), ("approved", False, 0), ("approved", True, 1)}
 
 
-def test_control_a_permission_used_before_the_intent_is_written_is_lost_with_its_worker(
+def in_its_own_transaction(act: Callable[..., Any]) -> Callable[..., Any]:
+    def alone(*args: Any, **given: Any) -> Any:
+        with transaction():
+            return act(*args, **given)
+
+    return alone
+
+
+def test_control_a_decision_in_several_transactions_is_half_made_and_cannot_be_made_again(
     ada: Actor, eve: Actor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def use_early(*, request_id: UUID, seq: int) -> None:
-        with ThreadPoolExecutor(
-            1
-        ) as elsewhere:  # a thread has a connection of its own, which commits by itself
-            elsewhere.submit(used_alone, request_id, seq).result()
+    monkeypatch.setattr(locked, "transaction", nullcontext)
+    monkeypatch.setattr(locked, "lock", lambda *_: None)
+    for name in ("record", "tell_run"):
+        monkeypatch.setattr(decide_service, name, in_its_own_transaction(getattr(decide_service, name)))
+    with pytest.raises(NotAllowedError, match="you have approved it already"):
+        killed_anywhere_and_approved_again(ada, eve)
 
-    monkeypatch.setattr(plug, "use_grant", use_early)
+
+def killed_anywhere_and_approved_again(ada: Actor, eve: Actor) -> None:
     for at in itertools.count():
-        request, worker = asked(ada), Worker.objects.get(pk=a_worker())
-        assert killed(partial(approve_and_do, eve, request, worker), at), "it was never lost"
-        request.refresh_from_db()
-        if request.used_at and not ledger.entries():
+        request = asked(ada)
+        if not killed(partial(approve, eve, request), at):
             break
-    with pytest.raises(AssertionError, match="awaiting_approval"):
-        gone_on(eve, request, worker)
+        approve(eve, request)
+        drive(request.run)
