@@ -14,7 +14,7 @@ from tests.runs import a_run
 
 pytestmark = [pytest.mark.crash, pytest.mark.django_db(transaction=True)]
 
-N_INNOCENT = 20
+N_INNOCENT = form(short=8, long=20)
 BEAT_SECONDS = form(short=0.5, long=2.0)
 HELD_SECONDS = form(short=4.0, long=30.0)  # longer than a lease of five beats
 
@@ -45,7 +45,7 @@ def test_a_step_that_holds_the_interpreter_past_its_time_out_is_ended_and_set_as
     start_runs(6)
     guilty = a_run("test-poison", {"how": "regex", "length": 60})
     with Cluster(
-        workers=2, slots=4, is_supervised=True, beat_seconds=0.5, node_timeout_seconds=2.0
+        workers=2, slots=4, is_supervised=True, beat_seconds=0.5, node_timeout_seconds=2.0, poison_losses=2
     ) as cluster:
         cluster.wait_until(lambda: n_open() == 0, seconds=200)
     guilty.refresh_from_db()
