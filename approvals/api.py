@@ -25,8 +25,8 @@ router = Router(tags=["approvals"])
 def approvals(request: HttpRequest, filters: Query[schemas.ApprovalListIn]) -> schemas.ApprovalPageOut:
     """List what runs ask people: open requests due first, closed ones newest first."""
     given = filters.model_dump()
-    cursor, limit = given.pop("cursor"), given.pop("limit")
-    page = inbox_for(caller_of(request), Filters(**given), cursor=cursor, limit=limit)
+    cursor, limit, text = given.pop("cursor"), given.pop("limit"), given.pop("q")
+    page = inbox_for(caller_of(request), Filters(**given, text=text), cursor=cursor, limit=limit)
     return schemas.ApprovalPageOut(items=[row_out(one) for one in page.items], next_cursor=page.next_cursor)
 
 

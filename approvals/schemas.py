@@ -24,8 +24,14 @@ class ApprovalListIn(PageIn):
     queue: str = Field("", description="Only of the queue with this slug.")
     agent: str = Field("", description="Only of the agent with this slug.")
     action: str = Field("", description="Only about this tool or action.")
-    status: Status | Literal[""] = Field("", description="Closed ones need a status, or the folder `closed`.")
+    status: Status | Literal[""] = Field(
+        "", description="Closed ones need a status, the folder `closed`, or a query that asks for them."
+    )
     run_id: UUID | None = Field(None, description="Only of this run.")
+    q: str = Field(
+        "",
+        description="What to find, in the query language: words, `tool:payment.*`, `is:overdue`, `holder:@me`, `due:<now` …",
+    )
 
 
 class DecideIn(_In):

@@ -7,6 +7,7 @@ from approvals.views import inbox, policy
 app_name = "approvals"
 urlpatterns = [
     path("approvals", inbox.inbox, name="inbox"),
+    path("approvals/suggest", inbox.suggest, name="suggest"),
     path("approvals/<uuid:request_id>", inbox.case, name="case"),
     path("approvals/<uuid:request_id>/decide", inbox.decide_case, name="decide"),
     path("approvals/<uuid:request_id>/claim", inbox.claim, name="claim"),

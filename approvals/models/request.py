@@ -123,6 +123,11 @@ class Request(models.Model):
                 condition=Q(status="pending"),
             ),
             GinIndex(WORDS_OF_REQUEST, name="request_words"),
+            models.Index(fields=["team", "action", "-closed_at", "-id"], name="request_of_action"),
+            models.Index(fields=["team", "agent", "-closed_at", "-id"], name="request_of_agent"),
+            models.Index(
+                fields=["initiator"], name="request_of_starter", condition=Q(initiator__isnull=False)
+            ),
             models.Index(fields=["team", "-closed_at", "-id"], name="request_history"),
             models.Index(fields=["run", "seq", "-opened_at"], name="request_of_run"),
             models.Index(fields=["expires_at"], name="request_expiry", condition=Q(status="pending")),

@@ -1,21 +1,29 @@
 """The desk: what waits for people on the left, one request on the right."""
 
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.views.decorators.http import require_POST
 
 from agentops.accounts.roles import Actor, Scope
-from agentops.common.errors import AgentOpsError, ConflictError, InvalidInputError, NotAllowedError
+from agentops.common.errors import (
+    AgentOpsError,
+    BadQueryError,
+    ConflictError,
+    InvalidInputError,
+    NotAllowedError,
+)
 from approvals.models import Request
 from approvals.presenters.case import Case, case_of, change_lines, refuse, row_of
 from approvals.presenters.posted import choice_of
 from approvals.selectors.people import reviewers_of
-from approvals.selectors.queues import queues_for
 from approvals.selectors.requests import (
     FOLDERS,
+    Counts,
     Filters,
     comments_of,
     counts_for,
@@ -23,11 +31,14 @@ from approvals.selectors.requests import (
     inbox_for,
     request_for,
 )
+from approvals.selectors.suggestions import suggestions_for
 from approvals.services.claim_request import claim_request, holder_of, release_request
 from approvals.services.comment_request import comment_request
 from approvals.services.decide import decide, standing_of
 from approvals.services.delegate_request import delegate_request
+from runs.selectors.paging import Page
 from runs.views.base import respond, room
+from runs.views.suggest import spot_in
 
 REGIONS = {"desk": "approvals/_desk.html"}
 
@@ -36,6 +47,13 @@ REGIONS = {"desk": "approvals/_desk.html"}
 def inbox(request: HttpRequest, actor: Actor) -> HttpResponse:
     """What waits for people, due first, with the first of it open."""
     return _page(request, actor, None)
+
+
+@room
+def suggest(request: HttpRequest, actor: Actor) -> HttpResponse:
+    """What may stand where the query is being typed."""
+    spot = spot_in(request)
+    return respond(request, "runs/_suggest.html", {"spot": spot, "options": suggestions_for(actor, spot)})
 
 
 @room
@@ -65,7 +83,7 @@ def decide_case(request: HttpRequest, actor: Actor, request_id: UUID) -> HttpRes
         return _refused(request, actor, request_id, error)
     if request.headers.get("X-Undo"):
         return HttpResponse(status=204)
-    return redirect("approvals:inbox")
+    return redirect(f"{reverse('approvals:inbox')}?{request.GET.urlencode()}")
 
 
 @require_POST
@@ -114,7 +132,7 @@ def _done(request: HttpRequest, actor: Actor, request_id: UUID, act: Any) -> Htt
         act()
     except (ConflictError, NotAllowedError, InvalidInputError) as error:
         return _refused(request, actor, request_id, error)
-    return redirect("approvals:case", request_id)
+    return redirect(f"{reverse('approvals:case', args=[request_id])}?{request.GET.urlencode()}")
 
 
 def _refused(request: HttpRequest, actor: Actor, request_id: UUID, error: AgentOpsError) -> HttpResponse:
@@ -131,24 +149,42 @@ def _page(
     is_alone: bool = False,
     **more: Any,
 ) -> HttpResponse:
-    folder = request.GET.get("folder", "")
     counts = counts_for(actor)
-    folder = (
-        folder if folder in FOLDERS else ("mine" if counts.mine else "queues" if counts.queues else "all")
-    )
-    queue, cursor = request.GET.get("queue", ""), request.GET.get("cursor", "")
-    page = inbox_for(actor, Filters(folder, queue=queue), cursor=cursor)
+    query = request.GET.get("q", "").strip()
+    folder = _folder(request, counts)
+    page, problem = _found(request, actor, Filters(folder, text=query))
     if shown is None and page.items:
         shown = case_of(request_for(actor, page.items[0].pk))
     here = shown.request.pk if shown else None
     rows = [row_of(one, here=here, me=actor.user_id) for one in page.items]
     context: dict[str, Any] = {
-        "rows": rows, "older": page.next_cursor, "folder": folder, "counts": counts, "queue": queue, "queues": queues_for(actor),
-        "case": shown, "is_alone": is_alone, **_around([one.pk for one in page.items], here), **_of_case(actor, shown), **more,
+        "rows": rows, "older": page.next_cursor, "folder": folder, "folder_asked": request.GET.get("folder") == folder, "counts": counts, "query": query, "problem": problem,
+        "place": urlencode({"folder": folder} | ({"q": query} if query else {})), "case": shown, "is_alone": is_alone,
+        **_around([one.pk for one in page.items], here), **_of_case(actor, shown), **more,
     }  # fmt: skip
     if more.get("edit") is not None and shown:
         context["edits"] = _edits(shown, more["edit"])
     return respond(request, "approvals/inbox.html", context, regions=REGIONS, status=status)
+
+
+def _folder(request: HttpRequest, counts: Counts) -> str:
+    """Return the folder that was asked for; else all of them for a search, and the first that holds anything."""
+    asked = request.GET.get("folder", "")
+    if asked in FOLDERS:
+        return asked
+    if request.GET.get("q", "").strip():
+        return "all"
+    return "mine" if counts.mine else "queues" if counts.queues else "all"
+
+
+def _found(
+    request: HttpRequest, actor: Actor, filters: Filters
+) -> tuple[Page[Request], BadQueryError | None]:
+    """Return the rows, and what is wrong with the query where it cannot be read."""
+    try:
+        return inbox_for(actor, filters, cursor=request.GET.get("cursor", "")), None
+    except BadQueryError as error:
+        return Page([], None), error
 
 
 def _edits(shown: Case, args: Any) -> list[dict[str, str]]:

@@ -1,7 +1,7 @@
 """No search of runs reads a whole table: told by the database's own plans, over enough rows for the planner to choose."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -87,7 +87,11 @@ def plans() -> Iterator[list[tuple[str, Any]]]:
     def explain(
         execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]
     ) -> Any:
-        if sql.lstrip().startswith(("SELECT", "WITH")) and "runs_" in sql and "set_config" not in sql:
+        if (
+            sql.lstrip().startswith(("SELECT", "WITH"))
+            and ("runs_" in sql or "approvals_" in sql)
+            and "set_config" not in sql
+        ):
             with connection.connection.cursor() as own:
                 own.execute(f"EXPLAIN (FORMAT JSON) {sql}", params)
                 plan = own.fetchone()[0]
@@ -98,16 +102,16 @@ def plans() -> Iterator[list[tuple[str, Any]]]:
         yield found
 
 
-def whole_tables(plan: Any) -> Iterator[str]:
+def whole_tables(plan: Any, big: Container[object] = BIG) -> Iterator[str]:
     """Yield the big tables that a plan reads from one end to the other."""
     if isinstance(plan, list):
         for part in plan:
-            yield from whole_tables(part)
+            yield from whole_tables(part, big)
     elif isinstance(plan, dict):
-        if plan.get("Node Type") == "Seq Scan" and plan.get("Relation Name") in BIG:
+        if plan.get("Node Type") == "Seq Scan" and plan.get("Relation Name") in big:
             yield str(plan["Relation Name"])
         for part in plan.values():
-            yield from whole_tables(part)
+            yield from whole_tables(part, big)
 
 
 QUERIES = [

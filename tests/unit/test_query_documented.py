@@ -16,15 +16,18 @@ from runs.selectors import found, walk
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs/reference/query-language.md").read_text(encoding="utf-8")
 OF_RUNS, _STEPS = PAGE.partition("Inside `step(")[::2]
-OF_STEPS, OF_EPISODES = _STEPS.partition("Inside `stuck(")[::2]
+OF_STEPS, _EPISODES = _STEPS.partition("Inside `stuck(")[::2]
+OF_EPISODES, OF_REQUESTS = _EPISODES.partition("Inside `approval(")[::2]
+PARTS = {"step": OF_STEPS, "stuck": OF_EPISODES, "approval": OF_REQUESTS}
 ROW = re.compile(r"^\| `(\w+)` \| (.*) \| `(.*)` \|$", re.MULTILINE)
 ASKER = Asker(UUID(int=1), "ada", datetime(2026, 1, 31, tzinfo=UTC), ZoneInfo("UTC"))
 
 
 def test_every_key_stands_in_its_table() -> None:
     assert [name for name, _says, _example in ROW.findall(OF_RUNS)] == [*KEYS, "has", "no", "sort"]
-    assert [name for name, _says, _example in ROW.findall(OF_STEPS)] == [*SCOPES["step"].keys]
-    assert [name for name, _says, _example in ROW.findall(OF_EPISODES)] == [*SCOPES["stuck"].keys]
+    assert {
+        scope: [name for name, _says, _example in ROW.findall(part)] for scope, part in PARTS.items()
+    } == {name: [*scope.keys] for name, scope in SCOPES.items()}
 
 
 @pytest.mark.parametrize("example", [row[2] for row in ROW.findall(PAGE)])
@@ -41,7 +44,7 @@ def test_every_choice_is_named() -> None:
     rows = {name: says for name, says, _example in ROW.findall(OF_RUNS)}
     assert [status for status in KEYS["status"].choices if status not in rows["status"]] == []
     assert [name for name, key in KEYS.items() if key.sort and name not in rows["sort"]] == []
-    for scope, part in (("step", OF_STEPS), ("stuck", OF_EPISODES)):
+    for scope, part in PARTS.items():
         said = {name: says for name, says, _example in ROW.findall(part)}
         for name, key in SCOPES[scope].keys.items():
             assert [choice for choice in key.choices if choice not in said[name]] == []
