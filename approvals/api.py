@@ -66,7 +66,9 @@ def decide_one(request: HttpRequest, request_id: UUID, payload: schemas.DecideIn
 def decide_several(request: HttpRequest, payload: schemas.BulkDecideIn) -> schemas.BulkDecidedOut:
     """Decide about requests of one sort (`signature`), at most 100; what destroys is approved one by one."""
     picked = [Picked(**one.model_dump()) for one in payload.items]
-    done = decide_many(actor=caller_of(request), picked=picked, verdict=payload.type, message=payload.message)
+    done = decide_many(
+        actor=caller_of(request), picked=picked, verdict=payload.type, message=payload.message, channel="api"
+    )
     return schemas.BulkDecidedOut(
         items=[schemas.BulkResultOut(id=one.pk, status=one.status, problem=problem) for one, problem in done]  # type: ignore[arg-type]  # as constrained
     )

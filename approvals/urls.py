@@ -2,13 +2,14 @@
 
 from django.urls import path
 
-from approvals.views import inbox, policy
+from approvals.views import alike, inbox, policy
 
 app_name = "approvals"
 urlpatterns = [
     path("approvals", inbox.inbox, name="inbox"),
     path("approvals/suggest", inbox.suggest, name="suggest"),
     path("approvals/<uuid:request_id>", inbox.case, name="case"),
+    path("approvals/<uuid:request_id>/alike", alike.alike, name="alike"),
     path("approvals/<uuid:request_id>/decide", inbox.decide_case, name="decide"),
     path("approvals/<uuid:request_id>/claim", inbox.claim, name="claim"),
     path("approvals/<uuid:request_id>/release", inbox.release, name="release"),

@@ -104,6 +104,12 @@ def case_of(request: Request, posted: Mapping[str, str] | None = None) -> Case:
     )  # fmt: skip
 
 
+def alike_title(request: Request) -> str:
+    """Return what requests of its sort have in common, in words."""
+    names = ", ".join(sorted(request.args)) if isinstance(request.args, dict) else ""
+    return f"{request.agent} · {request.action}" + (f" ({text.line(names, 120)})" if names else "")
+
+
 def edited_args(request: Request, posted: Mapping[str, str], case: Case) -> JsonObject | None:
     """Return the arguments that the posted fields make: exactly the request's where nothing was changed.
 

@@ -1,14 +1,20 @@
 """What somebody posted on the page of a request, as a decision."""
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from django.utils.translation import gettext as _
 
+from agentops.common.errors import BadRequestError
 from approvals.models import Request
 from approvals.presenters.case import Case, edited_args, is_edit
 from approvals.services.decide import Choice
+from approvals.services.decide_many import Picked
+
+_ITEM = re.compile(r"([0-9a-f-]{36}) ([0-9]{1,9}) ([0-9a-f]{64})")
 
 
 def choice_of(request: Request, posted: Mapping[str, str], case: Case) -> Choice | None:
@@ -31,6 +37,17 @@ def choice_of(request: Request, posted: Mapping[str, str], case: Case) -> Choice
     if args is None:
         return None
     return Choice("edit", args, **seen) if is_edit(request, args) else Choice("approve", **seen)
+
+
+def picked_of(items: Sequence[str]) -> list[Picked]:
+    """Return the requests that were ticked, each as it was seen: its id, version and digest.
+
+    Raises: BadRequestError for what no page of ours has sent.
+    """
+    found = [_ITEM.fullmatch(item) for item in items]
+    if not all(found):
+        raise BadRequestError("what was ticked cannot be read; load the page again")
+    return [Picked(UUID(one[1]), int(one[2]), one[3]) for one in found if one]
 
 
 def _response(request: Request, posted: Mapping[str, str], case: Case, seen: dict[str, Any]) -> Choice | None:

@@ -95,6 +95,22 @@ def n_to_decide(actor: Actor) -> int:
     return _rows(actor, "queues", OPEN)[:COUNTED].count() if actor.can(Scope.REVIEW) else 0
 
 
+def alike_for(actor: Actor, request: Request, *, limit: int) -> list[Request]:
+    """Return open requests of the same sort (`signature`), itself among them, due first."""
+    rows = _alike(actor, request).select_related("queue", "claimed_by").annotate(now_at=Now())
+    return list(rows.order_by(F("decision_due_at").asc(nulls_last=True), "pk")[:limit])
+
+
+def n_others_alike(actor: Actor, request: Request) -> int:
+    """Return how many other open requests are of the same sort, at most COUNTED."""
+    return _alike(actor, request).exclude(pk=request.pk)[:COUNTED].count() if request.signature else 0
+
+
+def _alike(actor: Actor, request: Request) -> QuerySet[Request]:
+    actor.require(Scope.READ)
+    return Request.objects.filter(team_id=actor.team_id, signature=request.signature, status="pending")
+
+
 def decisions_of(request: Request) -> list[Decision]:
     """Return the decisions of a request that was read for the actor, in order."""
     found = Decision.objects.filter(request=request).select_related("user", "on_behalf_of")

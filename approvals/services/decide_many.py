@@ -25,8 +25,19 @@ class Picked:
     args_digest: str
 
 
+def one_by_one(request: Request) -> str:
+    """Return why requests of this sort are approved one by one; empty when many may be at once."""
+    if request.risk > MAX_RISK:
+        return "what destroys is approved one by one"
+    if len(request.stages) > 1:
+        return "what needs several stages is approved one by one"
+    if request.kind == "unknown":
+        return "whether something happened is answered one by one"
+    return "questions are answered one by one" if request.kind == "ask" else ""
+
+
 def decide_many(
-    *, actor: Actor, picked: Sequence[Picked], verdict: str, message: str = ""
+    *, actor: Actor, picked: Sequence[Picked], verdict: str, message: str = "", channel: str = "web"
 ) -> list[tuple[Request, str]]:
     """Return each request after its decision, with why it was not made where it was not; one does not hold up the others.
 
@@ -41,11 +52,13 @@ def decide_many(
     requests = [request_for(actor, one.id) for one in picked]
     if len({request.signature for request in requests}) > 1:
         raise misfit("/items", "must be of one sort: the same agent, action and kinds of arguments")
-    if verdict == "approve" and any(
-        request.risk > MAX_RISK or len(request.stages) > 1 for request in requests
-    ):
-        raise misfit("/items", "what destroys, or needs several stages, is approved one by one")
-    return [_one(actor, one, Choice(verdict, message=message, version=one.version, args_digest=one.args_digest)) for one in picked]  # fmt: skip
+    if verdict == "approve" and (told := next(filter(None, map(one_by_one, requests)), "")):
+        raise misfit("/items", told)
+    choices = [
+        Choice(verdict, message=message, version=one.version, args_digest=one.args_digest, channel=channel)
+        for one in picked
+    ]
+    return [_one(actor, one, choice) for one, choice in zip(picked, choices, strict=True)]
 
 
 def _one(actor: Actor, one: Picked, choice: Choice) -> tuple[Request, str]:

@@ -29,6 +29,7 @@ from approvals.selectors.requests import (
     counts_for,
     decisions_of,
     inbox_for,
+    n_others_alike,
     request_for,
 )
 from approvals.selectors.suggestions import suggestions_for
@@ -208,5 +209,6 @@ def _of_case(actor: Actor, shown: Case | None) -> dict[str, Any]:
         "decisions": decisions_of(request), "comments": comments_of(request), "standing": standing,
         "may_decide": bool(standing and standing.may), "holder_id": holder_of(request), "me": actor.user_id,
         "others": [one.user for one in reviewers_of(actor.team_id) if one.user_id not in (actor.user_id, request.initiator_id)],
+        "n_alike": n_others_alike(actor, request) if standing and standing.may else 0,
         "can_comment": actor.can(Scope.REVIEW) or actor.can(Scope.RUN),
     }  # fmt: skip

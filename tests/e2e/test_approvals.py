@@ -98,6 +98,21 @@ def test_two_reviewers_collide_and_the_second_sees_why(
     complaints.told.clear()
 
 
+def test_the_rest_of_a_sort_is_approved_by_two_keys(desk: Page, asked: list[Request]) -> None:
+    desk.goto(f"/approvals/{asked[0].pk}?folder=all")
+    expect(desk.get_by_text(f"{N - 1} more of this sort")).to_be_visible()
+    desk.keyboard.press("A")
+    desk.wait_for_url("**/alike**")
+    assert clean(desk) == []
+    boxes = desk.get_by_role("checkbox").filter(visible=True)
+    expect(boxes).to_have_count(N)
+    boxes.first.press("Space")
+    desk.keyboard.press("a")
+    expect(desk.get_by_role("heading", level=1)).to_have_text(f"{N - 1} requests decided")
+    assert clean(desk) == []
+    assert [Request.objects.get(pk=one.pk).status for one in asked] == ["pending", *["approved"] * (N - 1)]
+
+
 def phone(browser: Browser, server: WebServer, user: User) -> Page:
     context = browser.new_context(base_url=server.url, viewport={"width": 390, "height": 844})
     context.add_cookies([{"name": "sessionid", "value": session_of(user), "url": server.url}])

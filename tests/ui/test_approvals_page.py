@@ -1,15 +1,17 @@
 """The desk's pages without a browser: the search, what stands beside a request, and what decides nothing."""
 
 import pytest
+from bs4 import BeautifulSoup
 from django.test import Client
 
 from agentops.accounts.models import Team
-from approvals.models import Request
+from approvals.models import Decision, Request
 from runs.models import Run
+from runs.services.advance import advance
 from runs.services.register_programs import register_programs
 from tests.asking import a_request
 from tests.personas import token
-from tests.runs import a_run
+from tests.runs import a_run, a_worker, claim
 from tests.ui import builders
 from tests.ui.conftest import See
 from tests.ui.reading import one, words
@@ -71,3 +73,69 @@ class TestTheSearch:
     def test_values_are_offered_while_typing(self, see: See, ada: Client) -> None:
         offered = see("/approvals/suggest?q=tool:pay").select("[role=option]")
         assert [option["data-insert"] for option in offered] == ["payment.refund"]
+
+
+class TestRequestsOfOneSort:
+    @pytest.fixture
+    def asked(self, team: Team, run: Run) -> list[Request]:
+        builders.living_system()
+        worker = a_worker()
+        for n in range(4):
+            a_run("test-asks", {"args": {"amount": n}}, team=team)
+        for _ in range(5):
+            advance(claim(worker))
+        return list(Request.objects.filter(action="pay").order_by("pk"))
+
+    def test_they_are_approved_together_each_as_it_was_seen(
+        self, see: See, ada: Client, asked: list[Request]
+    ) -> None:
+        where = f"/approvals/{asked[0].pk}"
+        assert words(one(see(where), f"a[href^='{where}/alike']")).startswith("3 more of this sort")
+        page = see(f"{where}/alike")
+        items = [box["value"] for box in page.select("input[name=item][checked]")]
+        assert len(items) == 4
+        assert not Decision.objects.exists(), "looking decides nothing"
+        Request.objects.filter(pk=asked[3].pk).update(version=2)
+        done = ada.post(f"{where}/alike", {"item": items[1:], "type": "approve", "reason": "all fine"})
+        told = BeautifulSoup(done.content, "html.parser")
+        assert words(one(told, "h1")) == "2 requests decided"
+        assert "it has changed since you looked" in words(told.select("tbody tr")[2])
+        assert [Request.objects.get(pk=it.pk).status for it in asked] == [
+            "pending", "approved", "approved", "pending",
+        ]  # fmt: skip
+        assert {one.message for one in Decision.objects.all()} == {"all fine"}
+
+    def test_a_reason_is_needed_to_reject_and_what_was_ticked_stays(
+        self, see: See, ada: Client, asked: list[Request]
+    ) -> None:
+        where = f"/approvals/{asked[0].pk}/alike"
+        items = [box["value"] for box in see(where).select("input[name=item]")]
+        for posted, why in (
+            ({"item": items[:2], "type": "reject"}, "Say why"),
+            ({"type": "approve"}, "Tick at least one"),
+            ({"item": items[:2], "type": "burn"}, "Must be approve or reject"),
+        ):
+            refused = ada.post(where, posted)
+            page = BeautifulSoup(refused.content, "html.parser")
+            assert (refused.status_code, why in words(one(page, "[role=alert]"))) == (422, True)
+            assert len(page.select("input[name=item][checked]")) == len(posted.get("item", items))
+        assert ada.post(where, {"item": ["x"], "type": "approve"}).status_code == 400
+        assert not Decision.objects.exists()
+        ada.post(where, {"item": items, "type": "reject", "reason": "not this week"})
+        assert set(Request.objects.filter(action="pay").values_list("status", "message")) == {
+            ("rejected", "not this week")
+        }
+        assert "None of them is open any more." in words(one(see(where), ".empty"))
+
+    def test_what_destroys_is_approved_one_by_one(self, see: See, ada: Client, asked: list[Request]) -> None:
+        Request.objects.filter(action="pay").update(risk=2)
+        where = f"/approvals/{asked[0].pk}/alike"
+        page = see(where)
+        assert "What destroys is approved one by one." in words(one(page, ".note"))
+        assert [button["value"] for button in page.select("button[name=type]")] == ["reject"]
+        items = [box["value"] for box in page.select("input[name=item]")]
+        refused = ada.post(where, {"item": items, "type": "approve"})
+        assert "What destroys is approved one by one" in words(
+            one(BeautifulSoup(refused.content, "html.parser"), "[role=alert]")
+        )
+        assert not Decision.objects.exists()
