@@ -1,16 +1,25 @@
 """Which provider and model a reference means, with the key that opens it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
+
+import orjson
 
 from agentops.common.sealing import unseal
 from agentops.common.types import JsonObject
 from runs.engine.errors import ToolError
 from runs.engine.gates import Limits
 from runs.engine.providers import ProviderKind, split_model
+from runs.journal.fence import persist, query
 from runs.llm.request import Endpoint
 from runs.models import Provider
+
+_PROVIDERS = (
+    "SELECT id, slug, kind, base_url, secret, catalog::text, timeout_seconds, is_paused, version FROM runs_provider"
+    " WHERE team_id = %(team_id)s ORDER BY is_default DESC, slug"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +47,24 @@ class Offer:
         return endpoint_of(self.provider)
 
 
-def offer_of(team_id: UUID, reference: str) -> Offer:
+def providers_of(team_id: UUID) -> list[Provider]:
+    """Return the team's providers, the default one first. One prepared statement: it is asked before each request."""
+    rows = persist(lambda: query(_PROVIDERS, {"team_id": team_id}))
+    return [
+        Provider(
+            id=row[0], team_id=team_id, slug=row[1], kind=row[2], base_url=row[3], secret=row[4],
+            catalog=orjson.loads(row[5]), timeout_seconds=row[6], is_paused=row[7], version=row[8],
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+def offer_of(providers: Sequence[Provider], reference: str) -> Offer:
     """Return the model that `provider/model` means; either may be left out for the team's default.
 
     Raises: ToolError saying what there is.
     """
     slug, model = split_model(reference)
-    providers = list(Provider.objects.filter(team_id=team_id).order_by("-is_default", "slug"))
     found = next((it for it in providers if it.slug == slug or not slug), None)
     if found is None:
         known = ", ".join(it.slug for it in providers) or "none; an admin adds one under Settings, Providers"

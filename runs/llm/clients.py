@@ -39,6 +39,7 @@ from runs.llm.wire import answer_of, messages_of, parameters_of
 CONNECT_SECONDS = 10.0
 GRACE_SECONDS = 5.0
 MAX_CONNECTIONS = 1000
+MAX_MODELS = 200
 MAX_MESSAGE_CHARACTERS = 600
 # Statuses by which a provider that is too busy turns a request away, and those that come when time ran out over it.
 _BUSY, _LATE = (503, 529), (408, 499)
@@ -157,7 +158,20 @@ def _clean(text: str, key: str) -> str:
     return (text.replace(key, "[key]") if key else text)[:MAX_MESSAGE_CHARACTERS]
 
 
+_models: dict[tuple[UUID, int, str], Model] = {}
+
+
 def _model(endpoint: Endpoint, name: str) -> Model:
+    """Return how the model is asked, which is kept: making it takes a millisecond. Called on the loop only."""
+    place = (endpoint.provider_id, endpoint.version, name)
+    if place not in _models:
+        while len(_models) >= MAX_MODELS:
+            _models.pop(next(iter(_models)))
+        _models[place] = _made_model(endpoint, name)
+    return _models[place]
+
+
+def _made_model(endpoint: Endpoint, name: str) -> Model:
     if endpoint.kind is ProviderKind.ANTHROPIC:
         from anthropic import AsyncAnthropic
         from pydantic_ai.models.anthropic import AnthropicModel
@@ -211,6 +225,7 @@ class _Loop:
             if self._loop is None or self._pid != os.getpid():
                 self._pid, self._loop = os.getpid(), asyncio.new_event_loop()
                 _transports.clear()
+                _models.clear()
                 threading.Thread(target=self._loop.run_forever, name="models", daemon=True).start()
             return self._loop
 

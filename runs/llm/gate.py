@@ -6,22 +6,25 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from django.db import connection
 
 from agentops.common.transactions import transaction
 from runs.engine import gates
 from runs.engine.gates import Gate, Limits, Verdict
+from runs.journal.fence import execute, query
 from runs.models import ModelGate
 
 _LOCK = (
     "SELECT id, state::text, extract(epoch from clock_timestamp())::float8 FROM runs_modelgate"
-    " WHERE provider_id = %s AND model = %s FOR UPDATE"
+    " WHERE provider_id = %(provider_id)s AND model = %(model)s FOR UPDATE"
 )
-_WRITE = "UPDATE runs_modelgate SET state = %s::jsonb WHERE id = %s"
 _NOTE = {
-    "error": ", last_error = %s, last_error_at = clock_timestamp()",
+    "error": ", last_error = %(message)s, last_error_at = clock_timestamp()",
     "answer": ", last_answer_at = clock_timestamp()",
     "": "",
+}
+_WRITE = {
+    note: f"UPDATE runs_modelgate SET state = %(state)s::jsonb{more} WHERE id = %(id)s"  # noqa: S608 -- constants
+    for note, more in _NOTE.items()
 }
 _HEADERS = (
     ("x-ratelimit-limit-requests", "x-ratelimit-limit-tokens"),
@@ -86,17 +89,15 @@ class SharedGate:
         self._change(lambda gate, _: (gates.succeeded(gate, estimated=estimated, actual=0), None))
 
     def _change(self, decide: Decide, note: str = "", message: str = "") -> Verdict | None:
-        with transaction(), connection.cursor() as cursor:
-            cursor.execute(_LOCK, [self.provider_id, self.model])
-            row = cursor.fetchone()
-            if row is None:
+        place = {"provider_id": self.provider_id, "model": self.model}
+        with transaction():
+            rows = query(_LOCK, place)
+            if not rows:
                 self._make()
-                cursor.execute(_LOCK, [self.provider_id, self.model])
-                row = cursor.fetchone()
-            gate, verdict = decide(self._read(row[1]), row[2])
-            written = orjson.dumps(asdict(gate)).decode()
-            sql = _WRITE.replace(" WHERE", _NOTE[note] + " WHERE")
-            cursor.execute(sql, [written, *([message[:600]] if note == "error" else []), row[0]])
+                rows = query(_LOCK, place)
+            gate, verdict = decide(self._read(rows[0][1]), rows[0][2])
+            written = {"id": rows[0][0], "state": orjson.dumps(asdict(gate)).decode()}
+            execute(_WRITE[note], written | ({"message": message[:600]} if note == "error" else {}))
         return verdict
 
     def _make(self) -> None:

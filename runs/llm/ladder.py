@@ -15,7 +15,7 @@ from runs.engine.gates import Verdict, Way
 from runs.engine.retry import RetryPolicy
 from runs.engine.tools import Effect, ToolCall, ToolSpec
 from runs.llm import partial
-from runs.llm.book import Offer, offer_of
+from runs.llm.book import Offer, offer_of, providers_of
 from runs.llm.budget import Reserving
 from runs.llm.errors import ModelError, Trouble
 from runs.llm.gate import SharedGate
@@ -72,9 +72,10 @@ class _Climb:
         """
         found: list[Offer] = []
         problem: ToolError | None = None
+        providers = providers_of(self.call.team_id)
         for reference in models:
             try:
-                found.append(offer_of(self.call.team_id, reference))
+                found.append(offer_of(providers, reference))
             except ToolError as error:
                 problem = problem or error
                 self.decisions.append(f"{reference or 'the default'}: {error}")
