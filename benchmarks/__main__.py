@@ -1,4 +1,4 @@
-"""Run the benchmarks, the product and its peers in turns: `python -m benchmarks [w1 w2 w3 w4 w5 fair …] [--repeat 3] [--save]`."""
+"""Run the benchmarks, the product and its peers in turns: `python -m benchmarks [w1 w2 w3 w4 w5 fair models …] [--repeat 3] [--save]`."""
 
 import argparse
 import json
@@ -51,6 +51,7 @@ CONTESTS = (
     *(Contest("w5", "w5", ("--variant", name)) for name in ("product", "request", "process", "restarted")),
     Contest("fair", "fair", ("--kind", "short")),
     Contest("fair", "fair", ("--kind", "slices")),
+    *(Contest("models", "models", ("--mode", mode)) for mode in ("slots", "known", "learned")),
     Contest("retention", "retention"),
 )
 

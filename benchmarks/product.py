@@ -38,13 +38,13 @@ def environment() -> dict[str, str]:
 
 
 class Product(Contestant):
-    """Runs of `program`; its input names the workflow."""
+    """Runs of `program`; its input names the workflow. Workers have so many `slots` each."""
 
     name = "product"
     packages = PACKAGES
 
-    def __init__(self, program: str = "bench-trivial") -> None:
-        self.program = program
+    def __init__(self, program: str = "bench-trivial", *, slots: int = SLOTS) -> None:
+        self.program, self.slots = program, slots
         self._processes: list[subprocess.Popen[bytes]] = []
         self._batches = count()
 
@@ -58,10 +58,11 @@ class Product(Contestant):
 
     def worker(self, number: int) -> tuple[list[str], dict[str, str]]:
         return [
-            *(sys.executable, "-m", "celery", "-A", "agentops", "worker", "-P", "threads", "-c", str(SLOTS)),
+            *(sys.executable, "-m", "celery", "-A", "agentops", "worker", "-P", "threads"),
+            *("-c", str(self.slots)),
             *("-Q", "default", "--without-gossip", "--without-mingle", "--without-heartbeat"),
             *("-n", f"bench{number}@%h", "-l", "WARNING"),
-        ], {}
+        ], {"WORKER_SLOTS": str(self.slots)}
 
     def n_ready(self, _: Path) -> int:
         from runs.models import Worker
@@ -80,15 +81,15 @@ class Product(Contestant):
 
     def start_many(self, states: Sequence[dict[str, Any]]) -> None:
         """Start a run for each state, a batch a thousand, as `POST /runs/batch` does."""
-        from runs.services.start_batch import MAX_INPUTS, start_batch
+        from runs.services.start_batch import MAX_INPUTS
 
         for first in range(0, len(states), MAX_INPUTS):
-            start_batch(
-                actor=self._actor,
-                agent=self.program,
-                inputs=states[first : first + MAX_INPUTS],
-                batch_id=f"batch-{next(self._batches)}",
-            )
+            self.start_batch(states[first : first + MAX_INPUTS], f"batch-{next(self._batches)}")
+
+    def start_batch(self, states: Sequence[dict[str, Any]], batch_id: str) -> None:
+        from runs.services.start_batch import start_batch
+
+        start_batch(actor=self._actor, agent=self.program, inputs=states, batch_id=batch_id)
 
     def tear_down(self) -> None:
         from django.db import connection
@@ -118,6 +119,21 @@ class Product(Contestant):
                 *("-m", "uvicorn", "agentops.asgi:application", "--host", "127.0.0.1", "--port", str(port)),
                 *("--no-access-log", "--lifespan", "off", "--log-level", "warning"),
             )
+        )
+
+    def start_rehearsal(self, port: int) -> None:
+        """Start the rehearsal model as `make up` does."""
+        command = [sys.executable, "manage.py", "rehearsal", "--port", str(port)]
+        self._processes.append(
+            subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, start_new_session=True)
+        )
+
+    def make_provider(self, base_url: str, models: list[dict[str, Any]]) -> None:
+        """Offer the models behind the address to all agents."""
+        from runs.services.create_provider import create_provider
+
+        create_provider(
+            actor=self._actor, slug="bench", kind="compatible", base_url=base_url, key="none", models=models
         )
 
     def make_token(self) -> str:

@@ -14,6 +14,7 @@ FAILURE_WINDOW_SECONDS = 60.0
 FIRST_OPEN_SECONDS = 15.0
 LONGEST_OPEN_SECONDS = 300.0
 LONGEST_THROTTLE_SECONDS = 60.0
+LONGEST_PROMISE_SECONDS = 30.0
 # A probe that times out is noted a moment after its time-out; nobody follows it before that.
 PROBE_GRACE_SECONDS = 10.0
 
@@ -53,7 +54,7 @@ class Gate:
     """How a model stands. The buckets are as of `at`; None of them means full.
 
     `blocked_until`: the provider asked for that. `open_until`: the breaker is open until then, and then one probe goes,
-    which has until `probe_until`. `n_throttled` and `n_opened` count what came without a success between.
+    which has until `probe_until`. `promised_until`: when the last of those that wait was told to come back. `n_throttled` and `n_opened` count what came without a success between.
     """
 
     limits: Limits = Limits()
@@ -67,6 +68,7 @@ class Gate:
     open_until: float = 0.0
     n_opened: int = 0
     probe_until: float = 0.0
+    promised_until: float = 0.0
 
     @property
     def is_open(self) -> bool:
@@ -82,7 +84,7 @@ def admit(gate: Gate, now: float, *, tokens: int, timeout_seconds: float) -> tup
     filled = _filled(gate, now)
     seconds = max(gate.blocked_until - now, _wait_seconds(filled, tokens))
     if seconds > 0:
-        return filled, Verdict(Way.WAIT, seconds)
+        return _promised(filled, now, seconds, tokens)
     taken = _taken(filled, tokens)
     if gate.is_open:
         until = now + timeout_seconds + PROBE_GRACE_SECONDS
@@ -131,6 +133,20 @@ def learned(
         requests_left=_least(gate.requests_left, requests_left),
         tokens_left=_least(gate.tokens_left, tokens_left),
     )
+
+
+def _promised(gate: Gate, now: float, seconds: float, tokens: int) -> tuple[Gate, Verdict]:
+    """Return when to come back: those that wait are told one time after the other, or they would all come at once, for one place."""
+    until = max(now + seconds, gate.promised_until + _spacing_seconds(gate.limits, tokens))
+    until = min(until, now + seconds + LONGEST_PROMISE_SECONDS)
+    return replace(gate, promised_until=until), Verdict(Way.WAIT, until - now)
+
+
+def _spacing_seconds(limits: Limits, tokens: int) -> float:
+    """Return how long what one request takes needs to come in again."""
+    by_requests = 1 / _rate(limits.rpm, BURST_SHARE) if limits.rpm else 0.0
+    by_tokens = tokens / _rate(limits.tpm, TOKENS_BURST_SHARE) if limits.tpm else 0.0
+    return max(by_requests, by_tokens)
 
 
 def _filled(gate: Gate, now: float) -> Gate:

@@ -1,5 +1,7 @@
 """Over any minute no more goes through a gate than its limits allow, whatever the requests are like."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -97,3 +99,17 @@ def test_what_the_provider_says_is_left_counts_where_it_is_less() -> None:
         gate, verdict = admit(gate, 0.0, tokens=1, timeout_seconds=1)
         ways.append(verdict.way)
     assert ways == [Way.GO, Way.GO, Way.WAIT]
+
+
+def test_those_that_wait_are_told_to_come_back_one_after_the_other_and_then_go() -> None:
+    gate, times = Gate(limits=Limits(rpm=60)), []
+    for _ in range(26):
+        gate, verdict = admit(gate, 100.0, tokens=1, timeout_seconds=10)
+        if verdict.way is Way.WAIT:
+            times.append(100.0 + verdict.seconds)
+    assert len(times) == 20
+    assert all(later - earlier > 1.0 for earlier, later in pairwise(times))
+    for at in times:
+        gate, verdict = admit(gate, at + 0.001, tokens=1, timeout_seconds=10)
+        assert verdict.way is Way.GO
+    assert admit(gate, times[-1] + 3600, tokens=1, timeout_seconds=10)[1].way is Way.GO
