@@ -42,6 +42,7 @@ from runs.views import (
     triggers,
     verify,
     waits,
+    watch,
 )
 
 app_name = "runs"
@@ -59,6 +60,7 @@ urlpatterns = [
     path("agents/<slug:slug>/versions/<int:number>/publish", agents.publish, name="publish-version"),
     path("agents/<slug:slug>/versions/<int:number>/rollback", agents.back, name="roll-back"),
     path("agents/<slug:slug>/export", agents.export, name="export-agent"),
+    path("agents/<slug:slug>/watch", watch.agent_watch, name="agent-watch"),
     path("stuck", stuck.stuck, name="stuck"),
     path("stuck/<str:fingerprint>", stuck.stuck_kind, name="stuck-kind"),
     path("stuck/<str:fingerprint>/decide", stuck.decide, name="decide-stuck"),
