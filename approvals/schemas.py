@@ -163,6 +163,9 @@ class ApprovalOut(ApprovalRowOut):
     used_at: datetime | None
     used_step: int | None
     supersedes: UUID | None
+    turn: list[UUID] = Field(
+        description="Requests about the actions of the same turn, this one among them, in order: done together when all are decided."
+    )
     decisions: list[DecisionOut]
     comments: list[CommentOut]
 

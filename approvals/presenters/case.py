@@ -1,7 +1,7 @@
 """A request as its page tells it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -102,6 +102,26 @@ def case_of(request: Request, posted: Mapping[str, str] | None = None) -> Case:
         schema=json.dumps(question["schema"], indent=2, ensure_ascii=False) if question.get("schema") else "",
         outcomes=_OUTCOMES if request.kind == "unknown" else [],
     )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class TurnPlace:
+    """An action of a turn, by its request."""
+
+    request: Request
+    n: int
+    title: str
+    chip: Chip
+    is_here: bool
+
+
+def turn_places(turn: Sequence[Request], here: Request) -> list[TurnPlace]:
+    """Return the actions of a turn in their order; none for the only one of its turn."""
+    places = [
+        TurnPlace(one, n, _title(one), STATUS[one.status], one.seq == here.seq)
+        for n, one in enumerate(turn, start=1)
+    ]
+    return places if len(places) > 1 else []
 
 
 def alike_title(request: Request) -> str:

@@ -7,6 +7,7 @@ from approvals.engine.words import FITTING
 from approvals.models import Comment, Decision, Request
 from approvals.selectors.people import room_of
 from approvals.selectors.requests import comments_of, decisions_of
+from approvals.selectors.turns import KINDS, turn_of
 from approvals.services.decide import standing_of
 
 
@@ -26,6 +27,7 @@ def request_out(request: Request, actor: Actor) -> schemas.ApprovalOut:
         "answer": request.answer, "grant_expires_at": request.grant_expires_at, "used_at": request.used_at,
         "used_step": request.used_seq, "supersedes": request.supersedes_id,
         "decisions": [decision_out(one) for one in decisions_of(request)],
+        "turn": [one.pk for one in turn_of(request.run_id, request.seq)] if request.kind in KINDS else [],
         "comments": [comment_out(one) for one in comments_of(request)],
     })  # fmt: skip
 

@@ -7,6 +7,7 @@ from agentops.common.transactions import transaction
 from approvals.services.close_request import close_request
 from approvals.services.judge_proposal import judge_proposal
 from approvals.services.open_request import open_request
+from approvals.services.renew_grants import renew_grants
 from approvals.services.take_answer import take_answer
 from approvals.services.use_grant import use_grant
 from runs.desk import Answer, Judgement, Proposal
@@ -26,6 +27,7 @@ class ApprovalDesk:
 
     def closed(self, run_id: UUID, seq: int) -> None:
         close_request(run_id=run_id, seq=seq)
+        renew_grants(run_id=run_id, seq=seq)
 
     def judge(self, proposal: Proposal) -> Judgement:
         return judge_proposal(proposal)

@@ -16,8 +16,9 @@ SELECT w.run_id, w.seq FROM runs_wait w JOIN runs_run r ON r.id = w.run_id
 WHERE w.kind = 'person' AND w.closed_at IS NULL AND r.ended_at IS NULL AND NOT EXISTS (
     SELECT 1 FROM approvals_request q WHERE q.run_id = w.run_id AND q.seq = w.seq AND q.status = 'pending')
 UNION ALL
-SELECT r.id, s.seq FROM runs_run r JOIN runs_step s ON s.run_id = r.id AND s.branch = r.branch
-WHERE r.status = 'awaiting_approval' AND s.seq = (r.waiting_on->>'seq')::bigint AND s.status IN ('asked', 'unknown')
+SELECT r.id, s.seq FROM runs_run r JOIN runs_step f ON f.run_id = r.id AND f.seq = (r.waiting_on->>'seq')::bigint
+    JOIN runs_step s ON s.run_id = r.id AND s.branch = r.branch AND s.parent_seq = f.parent_seq
+WHERE r.status = 'awaiting_approval' AND (s.status = 'asked' OR s.status = 'unknown' AND s.seq = f.seq) AND NOT s.is_superseded
     AND NOT EXISTS (SELECT 1 FROM approvals_request q WHERE q.run_id = r.id AND q.seq = s.seq AND q.status = 'pending')
 LIMIT %(limit)s
 """

@@ -18,7 +18,7 @@ from agentops.common.errors import (
     NotAllowedError,
 )
 from approvals.models import Request
-from approvals.presenters.case import Case, case_of, change_lines, refuse, row_of
+from approvals.presenters.case import Case, case_of, change_lines, refuse, row_of, turn_places
 from approvals.presenters.posted import choice_of
 from approvals.selectors.people import reviewers_of
 from approvals.selectors.requests import (
@@ -33,6 +33,7 @@ from approvals.selectors.requests import (
     request_for,
 )
 from approvals.selectors.suggestions import suggestions_for
+from approvals.selectors.turns import turn_of
 from approvals.services.claim_request import claim_request, holder_of, release_request
 from approvals.services.comment_request import comment_request
 from approvals.services.decide import decide, standing_of
@@ -209,6 +210,7 @@ def _of_case(actor: Actor, shown: Case | None) -> dict[str, Any]:
         "decisions": decisions_of(request), "comments": comments_of(request), "standing": standing,
         "may_decide": bool(standing and standing.may), "holder_id": holder_of(request), "me": actor.user_id,
         "others": [one.user for one in reviewers_of(actor.team_id) if one.user_id not in (actor.user_id, request.initiator_id)],
+        "turn": turn_places(turn_of(request.run_id, request.seq), request) if shown.is_editable else [],
         "n_alike": n_others_alike(actor, request) if standing and standing.may else 0,
         "can_comment": actor.can(Scope.REVIEW) or actor.can(Scope.RUN),
     }  # fmt: skip

@@ -195,17 +195,20 @@ class ActionJournal:
             raise LeaseLost
         return load_waits(self.lease)[entry.action.seq]
 
-    def ask(self, entry: Entry, *, waiting_on: JsonObject) -> None:
-        """Store that a person must allow a write, or tell whether it happened, and let the run wait for the answer."""
-        status = "asked" if entry.is_asked else "unknown"
-        params = self._params(entry) | _leave(waiting_on, []) | {"status": status}
+    def ask(self, entry: Entry, *, waiting_on: JsonObject | None = None) -> None:
+        """Store that a person must allow a write, or tell whether it happened, and let the run wait for the answer.
+
+        Without `waiting_on` the run does not wait yet: more is asked about the actions of this turn.
+        """
+        status, guard = "asked" if entry.is_asked else "unknown", "ask" if waiting_on else ""
+        params = self._params(entry) | (_leave(waiting_on, []) if waiting_on else {}) | {"status": status}
         if entry.is_begun:
-            self._commit(("update_step",), params, guard="ask", alongside=self._opening(entry))
+            self._commit(("update_step",), params, guard=guard, alongside=self._opening(entry))
             return
         assert entry.spec
         planned = {"tool_version": entry.spec.version, "idempotency_key": entry.idempotency_key}
         self._commit(
-            ("action_step", "outcome", "planned_intent"), params | _OPEN | planned, guard="ask",
+            ("action_step", "outcome", "planned_intent"), params | _OPEN | planned, guard=guard,
             alongside=self._opening(entry),
         )  # fmt: skip
 

@@ -4,12 +4,10 @@ import random
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from django.db import connections
 
@@ -24,7 +22,7 @@ from runs.engine.waits import Verdict, verdict
 from runs.journal import nodes
 from runs.journal.actions import ActionJournal, Entry, Place
 from runs.journal.fence import Lease, persist
-from runs.journal.pending import Pending, now_seconds
+from runs.journal.pending import Pending
 from runs.journal.waits import waiting_text
 from runs.leases import worker
 from runs.llm.ladder import model_spec
@@ -35,34 +33,11 @@ from runs.services.map_children import tried_children
 from runs.services.reusing import Reusing
 from runs.services.second_look import second_look
 from runs.services.settle_waits import look_back
+from runs.services.slice_clock import SliceClock
 from runs.services.spending import refused_tool_call
 from runs.services.tell_family import tell_family
 from runs.services.workspace import Workspace
 from runs.tools.registry import get_tool
-
-
-@dataclass(slots=True)
-class SliceClock:
-    """How long this slice may go on, and what the database's clock says."""
-
-    database_epoch_seconds: float
-    began: float = field(default_factory=now_seconds)
-    is_stopping: Any = None
-    n_done: int = 0
-
-    def now(self) -> datetime:
-        """Return the database's time: its reading at the claim plus what has passed here since."""
-        return datetime.fromtimestamp(self.database_epoch_seconds + now_seconds() - self.began, UTC)
-
-    def is_over(self) -> bool:
-        """Return whether the slice should end; every slice does at least one thing, so that none starves."""
-        if not self.n_done:
-            return False
-        limits = conf()
-        stopping = self.is_stopping is not None and self.is_stopping.is_set()
-        return (
-            stopping or self.n_done >= limits.slice_steps or now_seconds() - self.began > limits.slice_seconds
-        )
 
 
 @dataclass(slots=True)
@@ -94,13 +69,18 @@ class ActionShell:
         self._stop: JsonObject | None = None
 
     def perform(self, actions: Sequence[Execute], max_parallel: int) -> list[Recorded]:
-        """Do the actions, record their outcomes, and return them in order; see runs.engine.context.Shell."""
+        """Do the actions, record their outcomes, and return them in order; see runs.engine.context.Shell.
+
+        What people have allowed is done when they have decided about all of them.
+        """
         if self.clock.is_over():
             nodes.release(self.lease)
             raise SliceOver
         entries = [self._entry(action) for action in actions]
         opened = [found for entry in entries if (found := self._not_now(entry)) is not None]
         waiting = {id(found.entry) for found in opened}
+        if any(found.entry.is_asked for found in opened):
+            waiting |= {id(entry) for entry in entries if entry.grant is not None}
         done: dict[int, Recorded] = {}
         for entry, result in self._results([e for e in entries if id(e) not in waiting], max_parallel):
             if isinstance(result, Open):
@@ -295,7 +275,9 @@ class ActionShell:
         if first.entry.is_wait:
             self._wait(first)
         for other in rest:
-            if not other.is_stored and not other.is_unknown:
+            if other.entry.is_asked:
+                self.journal.ask(other.entry)
+            elif not other.is_stored and not other.is_unknown:
                 self.journal.defer(other.entry, other.attempts, other.seconds)
         kind = "retry" if first.entry.spec else "timer"
         waiting_on: JsonObject = {"kind": kind, "seq": first.entry.action.seq, "text": first.text}

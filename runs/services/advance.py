@@ -28,12 +28,12 @@ from runs.journal.fence import Lease, persist
 from runs.journal.pending import Pending, now_seconds
 from runs.leases import worker
 from runs.models import Run
-from runs.services.action_shell import SliceClock
 from runs.services.calling import attempt_row, error_document
 from runs.services.flag_integrity import flag_integrity
 from runs.services.healing_shell import HealingShell, consult
 from runs.services.recover import failure_of, kept_tools, next_rung, strategy_at, take_rung, tried_before
 from runs.services.reusing import Reusing
+from runs.services.slice_clock import SliceClock
 from runs.services.spending import Keeper
 from runs.services.state_schema import check_output, check_state
 from runs.services.tell_family import tell_family

@@ -38,7 +38,9 @@ def settle_step(
     output: Any = None,
     version: int | None = None,
 ) -> None:
-    """Settle the step with what `by` answered, and queue the run; see resolve_step, which is the door to it.
+    """Settle the step with what `by` answered; see resolve_step, which is the door to it.
+
+    The run is queued, unless people are asked about other actions of the same turn: they are done together.
 
     Raises: IllegalMoveError; ConflictError when the run's epoch is another than `version`; InvalidInputError.
     Locks: the run row. Transaction: opens one.
@@ -57,7 +59,10 @@ def settle_step(
         else:
             _settle(run, step, outcome, value, f"{by}: {reason}")
         the_desk().closed(run_id, seq)
-        _queue(run)
+        if (other := _also_asked(step)) is None:
+            _queue(run)
+        else:
+            _wait_for(run, other)
 
 
 def _checked_output(run_id: UUID, seq: int, outcome: Answer, output: Any) -> JsonValue:
@@ -131,6 +136,20 @@ _FAILURES = {
     "did_not_run": ("did_not_run", "it did not happen ({who})"),
     "refuse": ("refused", "a person refused it ({who})"),
 }
+
+
+def _also_asked(step: Step) -> Step | None:
+    """Return another action of the same node that people are asked about, if any."""
+    asked = Step.objects.filter(
+        run_id=step.run_id, parent_seq=step.parent_seq, branch=step.branch, status="asked", is_superseded=False
+    )  # fmt: skip
+    return asked.exclude(seq=step.seq).order_by("seq").first()
+
+
+def _wait_for(run: Run, step: Step) -> None:
+    waiting_on = {"kind": "permission", "seq": step.seq, "text": f"may {step.name} be called?"}
+    Run.objects.filter(pk=run.pk).update(waiting_on=waiting_on)
+    after_commit(lambda: broadcasts.hint(run.team_id, run.pk))
 
 
 def _queue(run: Run) -> None:

@@ -11,6 +11,7 @@ from agentops.common.errors import ConflictError, InvalidInputError, NotAllowedE
 from agentops.common.ids import new_id
 from approvals.engine.stages import Stage
 from approvals.models import Decision, Request
+from approvals.selectors.turns import turn_of
 from approvals.services.claim_request import claim_request
 from approvals.services.decide import Choice, decide
 from approvals.services.decide_many import Picked, decide_many
@@ -19,6 +20,7 @@ from approvals.services.reconcile import reconcile
 from approvals.services.save_queue import QueueSpec, save_queue
 from approvals.services.save_rule import RuleSpec, apply_preset, save_rule, set_mode
 from runs.models import Run, Step
+from runs.selectors.schedules import database_now
 from runs.services.advance import advance
 from runs.services.kill_run import kill_run
 from runs.services.start_run import start_run
@@ -115,6 +117,61 @@ class TestWhatAnAgentAsks:
         request = request_of(run)
         decide(actor=ada, request_id=request.pk, choice=choice(request, "respond", answer="me"))
         assert output(done(run)) == {"answer": "me"}
+
+
+class TestActionsOfOneTurn:
+    """Decided one by one, done together."""
+
+    CALLS = [{"tool": "test.ledger", "args": {"entry": f"pay {n}"}} for n in (1, 2, 3)]
+
+    @pytest.fixture
+    def run(self, ada: Actor) -> Run:
+        asks_before(ada, "test.ledger", Stage())
+        return started(ada, "test-gathers", calls=self.CALLS, errors=True)
+
+    @pytest.fixture
+    def asked(self, run: Run) -> list[Request]:
+        return list(Request.objects.filter(run=run, status="pending").order_by("seq"))
+
+    def test_all_are_asked_at_once_and_the_run_goes_on_when_the_last_is_decided(
+        self, run: Run, asked: list[Request], eve: Actor
+    ) -> None:
+        assert [one.args for one in asked] == [call["args"] for call in self.CALLS]
+        assert [[one.pk for one in turn_of(run.pk, it.seq)] for it in asked] == [[it.pk for it in asked]] * 3
+        first, second, third = asked
+        decide(actor=eve, request_id=second.pk, choice=choice(second, "approve"))
+        decide(actor=eve, request_id=first.pk, choice=choice(first, "reject", message="no"))
+        run.refresh_from_db()
+        assert (run.status, run.waiting_on["seq"], entries()) == ("awaiting_approval", third.seq, [])
+        Request.objects.filter(pk=second.pk).update(grant_expires_at=database_now())  # the third takes days
+        decide(actor=eve, request_id=third.pk, choice=choice(third, "edit", args={"entry": "pay 4"}))
+        told = output(done(run))
+        assert entries() == [("pay 2", 1), ("pay 4", 1)]
+        assert "a person refused it (eve: no)" in told[0]
+        assert Request.objects.filter(run=run).count() == 3, "nothing was asked again"
+
+    def test_what_of_them_was_never_told_is_found(self, run: Run, asked: list[Request]) -> None:
+        Request.objects.filter(pk__in=[asked[0].pk, asked[2].pk]).delete()
+        assert reconcile() == 2
+        assert Request.objects.filter(run=run, status="pending").count() == 3
+        assert reconcile() == 0
+
+    def test_while_one_is_asked_again_none_is_done(self, run: Run, asked: list[Request], eve: Actor) -> None:
+        for one in asked:
+            decide(actor=eve, request_id=one.pk, choice=choice(one, "approve"))
+        Request.objects.filter(pk=asked[1].pk).update(evidence={"tool": "another"})
+        advance(claim(a_worker()))
+        run.refresh_from_db()
+        again = request_of(run)
+        assert (run.status, again.seq, entries()) == ("awaiting_approval", asked[1].seq, [])
+        decide(actor=eve, request_id=again.pk, choice=choice(again, "approve"))
+        done(run)
+        assert entries() == [("pay 1", 1), ("pay 2", 1), ("pay 3", 1)]
+
+    def test_they_leave_the_desk_with_their_run(self, ada: Actor, run: Run, asked: list[Request]) -> None:
+        kill_run(actor=ada, run_id=run.pk, reason="enough")
+        reconcile()
+        assert set(Request.objects.filter(run=run).values_list("status", flat=True)) == {"cancelled"}
 
 
 class TestTheGate:

@@ -2,15 +2,17 @@
 
 import pytest
 from bs4 import BeautifulSoup
+from django.db.models.functions import Now
 from django.test import Client
 
 from agentops.accounts.models import Team
 from approvals.models import Decision, Request
+from approvals.services.save_rule import set_mode
 from runs.models import Run
 from runs.services.advance import advance
 from runs.services.register_programs import register_programs
 from tests.asking import a_request
-from tests.personas import token
+from tests.personas import actor, token
 from tests.runs import a_run, a_worker, claim
 from tests.ui import builders
 from tests.ui.conftest import See
@@ -139,3 +141,23 @@ class TestRequestsOfOneSort:
             one(BeautifulSoup(refused.content, "html.parser"), "[role=alert]")
         )
         assert not Decision.objects.exists()
+
+
+def test_actions_of_one_turn_lead_to_each_other(see: See, ada: Client, team: Team) -> None:
+    register_programs(team_id=team.pk)
+    builders.living_system()
+    set_mode(actor=actor(builders.a_person(team)), mode="gate")
+    calls = [{"tool": "test.ledger", "args": {"entry": f"pay {n}"}} for n in (1, 2, 3)]
+    a_run("test-gathers", {"calls": calls}, team=team)
+    advance(claim(a_worker()))
+    first, second, third = Request.objects.order_by("seq")
+    Request.objects.filter(pk=first.pk).update(status="rejected", closed_at=Now())
+    turn = one(see(f"/approvals/{second.pk}?folder=all"), "nav.turn")
+    assert "2 of 3 actions of this turn" in words(turn)
+    assert [words(item) for item in turn.select("li")] == [
+        "test.ledger pay 1 Rejected",
+        "test.ledger pay 2 Open",
+        "test.ledger pay 3 Open",
+    ]
+    links = [str(link["href"]).partition("?")[0] for link in turn.select("a")]
+    assert links == [f"/approvals/{first.pk}", f"/approvals/{third.pk}"]
