@@ -78,7 +78,7 @@ def watch_form(posted: Mapping[str, Any] | None, rules: Mapping[str, Rule]) -> P
         for name, label in LIMITS[reason].items():
             properties[f"{reason}_{name}"] = {"type": "number", "title": str(label)}
             given[f"{reason}_{name}"] = rule.limits[name]
-        told = _("Remedies with commas between them; empty: nothing is done.")
+        told = _("Empty: nothing is done but the flag.")
         properties[f"{reason}_ladder"] = {"type": "string", "title": _("What is done then"), "description": told, "examples": [ladder_text(DEFAULTS[reason].ladder)]}  # fmt: skip
         given[f"{reason}_ladder"] = ladder_text(rule.ladder)
     needed = [name for name in properties if not name.endswith(("_is_on", "_ladder"))]

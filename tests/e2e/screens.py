@@ -40,6 +40,7 @@ PAGES = {
     "agent-new": "/agents/new",
     "agent-import": "/agents/import",
     "agent-versions": "/agents/site-research/versions",
+    "agent-watch": "/agents/site-research/watch",
     "start": "/runs/start?agent=site-research",
     "run-succeeded": "/runs/{succeeded}",
     "run-failed": "/runs/{failed}",
