@@ -23,6 +23,7 @@ class Contest(NamedTuple):
     workload: str
     module: str
     words: tuple[str, ...] = ()
+    patience_seconds: float = PATIENCE_SECONDS
 
     @property
     def is_peer(self) -> bool:
@@ -53,6 +54,7 @@ CONTESTS = (
     Contest("fair", "fair", ("--kind", "slices")),
     *(Contest("models", "models", ("--mode", mode)) for mode in ("slots", "known", "learned")),
     Contest("retention", "retention"),
+    Contest("memory", "memory", patience_seconds=7_200),  # a million items, and an index over their vectors
 )
 
 
@@ -86,7 +88,7 @@ def figures(contest: Contest) -> Iterator[dict[str, Any]]:
     command = [str(python), "-m", f"benchmarks.{contest.module}", *contest.words]
     busy = round(os.getloadavg()[0], 1)
     done = subprocess.run(
-        command, stdout=subprocess.PIPE, text=True, timeout=PATIENCE_SECONDS, check=False,
+        command, stdout=subprocess.PIPE, text=True, timeout=contest.patience_seconds, check=False,
         cwd=ROOT,
     )  # fmt: skip
     if done.returncode:

@@ -9,9 +9,11 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import lru_cache
 
-PROFILE = "letters-256"
-DIMENSIONS = 256
+# 512: of 240 questions to 2,000 items 256 numbers answered 0.78 among the first five, 512 answered 0.85, 768 no more.
+PROFILE = "letters-512"
+DIMENSIONS = 512
 _WORD = re.compile(r"\w+", re.UNICODE)
 _SIZES = (3, 4)
 # Words that stand everywhere would make all texts alike.
@@ -105,6 +107,7 @@ def _features(text: str) -> Iterator[str]:
             yield from (framed[start : start + size] for start in range(len(framed) - size + 1))
 
 
+@lru_cache(maxsize=50_000)
 def _hashed(feature: str) -> tuple[int, float]:
     digest = hashlib.blake2b(feature.encode("utf-8", "replace"), digest_size=4).digest()
     number = int.from_bytes(digest, "big")

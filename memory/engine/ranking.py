@@ -1,6 +1,7 @@
 """How the two legs of a search become one list (pure).
 
-Source: Cormack, Clarke, Büttcher, Reciprocal Rank Fusion (SIGIR 2009), with its k = 60.
+Source: Cormack, Clarke, Büttcher, Reciprocal Rank Fusion (SIGIR 2009). Its k = 60 is for lists of a thousand; with lists of
+fifty it puts what stands somewhere in both before what one leg is sure of, a rare number for example. ADR 20 has figures.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,8 +12,10 @@ from memory.engine.kinds import Trust
 
 K = TypeVar("K")
 
-RANK_CONSTANT = 60
-LEG_WEIGHTS: Mapping[str, float] = {"lexical": 1.0, "vector": 0.8}
+RANK_CONSTANT = 10
+# What likeness of letters is worth beside words: letters are alike by chance, too.
+LETTERS_WEIGHT = 0.3
+_ENOUGH_SHARE = 0.2
 CHARACTERS_A_TOKEN = 4
 
 
@@ -46,18 +49,30 @@ class Ranked(Generic[K]):
     trust_factor: float
 
 
-def fuse(legs: Mapping[str, Sequence[K]], worth: Mapping[K, Worth]) -> list[Ranked[K]]:
-    """Return what the legs found, the best first; a leg lists keys, its best first."""
+def words_weight(share: float) -> float:
+    """Return what the word of a leg is worth that found `share` (from 0 to 1) of what was asked."""
+    return min(1.0, share / _ENOUGH_SHARE)
+
+
+def fuse(legs: Mapping[str, Mapping[K, float]], worth: Mapping[K, Worth]) -> list[Ranked[K]]:
+    """Return what the legs found, the best first.
+
+    Args:
+        legs: what each found, its best first, with the weight (from 0 to 1) that its word has: a leg that found little of
+            what was asked does not overrule one that found all of it.
+        worth: of each that was found.
+    """
     places: dict[K, dict[str, int]] = {}
-    for name, keys in legs.items():
-        for place, key in enumerate(keys, start=1):
-            places.setdefault(key, {}).setdefault(name, place)
-    ranked = [_ranked(key, found, worth[key]) for key, found in places.items()]
+    fits: dict[K, float] = {}
+    for name, found in legs.items():
+        for place, (key, weight) in enumerate(found.items(), start=1):
+            places.setdefault(key, {})[name] = place
+            fits[key] = fits.get(key, 0.0) + weight / (RANK_CONSTANT + place)
+    ranked = [_ranked(key, places[key], fit, worth[key]) for key, fit in fits.items()]
     return sorted(ranked, key=lambda one: (-one.score, min(one.places.values()), str(one.key)))
 
 
-def _ranked(key: K, places: Mapping[str, int], worth: Worth) -> Ranked[K]:
-    fit = sum(LEG_WEIGHTS.get(name, 1.0) / (RANK_CONSTANT + place) for name, place in places.items())
+def _ranked(key: K, places: Mapping[str, int], fit: float, worth: Worth) -> Ranked[K]:
     importance = 0.75 + 0.5 * worth.importance
     # Age may turn the order of what fits alike; it must not bury the only thing that fits.
     decay = 0.5 + 0.5 * worth.decay

@@ -2,19 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
-from django.db import connection
 from django.db.models.functions import Now
 
 from agentops.accounts.roles import Actor, Scope
 from memory.adapters import vectors
 from memory.engine.kinds import SearchMode, SpaceKind, Trust
-from memory.engine.lexemes import plan
-from memory.engine.ranking import Ranked, Worth, fuse, within_tokens
+from memory.engine.ranking import LETTERS_WEIGHT, Ranked, Worth, fuse, within_tokens, words_weight
 from memory.models import Item, Space
 from memory.selectors.items import IS_VISIBLE
+from memory.selectors.lexical import by_words
 from memory.selectors.spaces import named_spaces
 from runs.services.checks import check_text, misfit
 
@@ -22,27 +20,6 @@ MAX_QUERY_CHARACTERS = 2_000
 MAX_HITS = 50
 LEG_SIZE = 50
 SECONDS_A_DAY = 86_400
-
-_LEXEMES = """
-SELECT lexeme FROM unnest(to_tsvector('english', %(query)s)) UNION
-SELECT lexeme FROM unnest(to_tsvector('simple', %(query)s)) WHERE ts_lexize('english_stem', lexeme) <> '{}'
-"""
-_FREQUENCIES = """
-SELECT e.lexeme, e.share, c.reltuples FROM pg_class c
-LEFT JOIN pg_stats s ON s.schemaname = current_schema() AND s.tablename = 'memory_item' AND s.attname = 'words'
-LEFT JOIN LATERAL unnest(s.most_common_elems::text::text[], s.most_common_elem_freqs[1:array_length(s.most_common_elems::text::text[], 1)])
-    AS e(lexeme, share) ON e.lexeme = ANY(%(lexemes)s)
-WHERE c.oid = 'memory_item'::regclass
-"""
-# What is ranked is capped: ordering a hundred thousand rows to show fifty helps nobody.
-_CANDIDATES = 20_000
-_LEXICAL = f"""
-SELECT f.id FROM (
-    SELECT i.id, i.words FROM memory_item i
-    WHERE i.words @@ %(must)s::tsquery AND i.status = 'active' AND i.space_id = ANY(%(spaces)s::uuid[])
-        AND (i.expires_at IS NULL OR i.expires_at > now()) AND i.trust = ANY(%(trusts)s) LIMIT {_CANDIDATES}) f
-ORDER BY ts_rank_cd('{{0.1, 0.2, 0.6, 1.0}}', f.words, %(query)s::tsquery, 1) DESC, f.id LIMIT %(limit)s
-"""  # noqa: S608 -- constants
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,47 +71,25 @@ def search(
     legs = _legs(
         query, mode, [space.pk for space in places], [t.value for t in Trust if t.is_at_least(min_trust)]
     )
-    items = _read(actor, {item_id for ids in legs.values() for item_id in ids})
-    seen = {name: [item_id for item_id in ids if item_id in items] for name, ids in legs.items()}
+    items = _read(actor, {item_id for leg in legs.values() for item_id in leg})
+    seen = {name: {key: weight for key, weight in leg.items() if key in items} for name, leg in legs.items()}
     ranked = fuse(seen, {item_id: _worth(item) for item_id, item in items.items()})[:k]
     ranked = ranked[: within_tokens([items[one.key].text for one in ranked], budget_tokens)]
     return Found([Hit(items[one.key], one) for one in ranked], tuple(legs))
 
 
-def _legs(query: str, mode: SearchMode, spaces: list[UUID], trusts: list[str]) -> dict[str, list[UUID]]:
-    legs: dict[str, list[UUID]] = {}
+def _legs(
+    query: str, mode: SearchMode, spaces: list[UUID], trusts: list[str]
+) -> dict[str, dict[UUID, float]]:
+    legs: dict[str, dict[UUID, float]] = {}
     has_vectors = mode is not SearchMode.LEXICAL and vectors.is_available()
     if mode is not SearchMode.VECTOR or not has_vectors:
-        legs["lexical"] = _lexical(query, spaces, trusts)
+        found = by_words(query, spaces=spaces, trusts=trusts, limit=LEG_SIZE)
+        legs["lexical"] = {item_id: words_weight(share) for item_id, share in found}
     if has_vectors:
-        legs["vector"] = vectors.nearest(query, spaces=spaces, trusts=trusts, limit=LEG_SIZE)
+        near = vectors.nearest(query, spaces=spaces, trusts=trusts, limit=LEG_SIZE)
+        legs["vector"] = dict.fromkeys(near, LETTERS_WEIGHT)
     return legs
-
-
-def _lexical(query: str, spaces: list[UUID], trusts: list[str]) -> list[UUID]:
-    with connection.cursor() as cursor:
-        cursor.execute(_LEXEMES, {"query": query})
-        lexemes = [row[0] for row in cursor.fetchall()]
-        if not lexemes:
-            return []
-        cursor.execute(_FREQUENCIES, {"lexemes": lexemes})
-        rows = cursor.fetchall()
-        known = plan(lexemes, {row[0]: row[1] for row in rows if row[0]}, max(0.0, rows[0][2]))
-        must = _any_of(known.any_of) if known.any_of else " & ".join(map(_quoted, known.all_of))
-        values: dict[str, Any] = {
-            "must": must, "query": _any_of(lexemes), "spaces": spaces, "trusts": trusts, "limit": LEG_SIZE,
-        }  # fmt: skip
-        cursor.execute(_LEXICAL, values)
-        return [row[0] for row in cursor.fetchall()]
-
-
-def _any_of(lexemes: Sequence[str]) -> str:
-    return " | ".join(map(_quoted, lexemes))
-
-
-def _quoted(lexeme: str) -> str:
-    doubled = lexeme.replace("\\", "\\\\").replace("'", "''")
-    return f"'{doubled}'"
 
 
 def _read(actor: Actor, ids: set[UUID]) -> Mapping[UUID, Item]:

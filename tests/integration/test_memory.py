@@ -17,6 +17,7 @@ from memory.selectors.spaces import space_for
 from memory.services import change_item
 from memory.services import put_item as putting
 from memory.services.create_space import create_space
+from memory.services.embed_items import Walk
 from memory.services.put_item import put_item
 from memory.services.revising import Origin
 from memory.services.undo_run import undo_run
@@ -130,6 +131,21 @@ def test_words_that_are_misspelt_are_found_by_their_letters(world: World) -> Non
     put(world, "rent", "The rent is due on the first")
     assert found(world, "Kowalcyk packagings", mode=SearchMode.VECTOR)[:1] == ["supplier"]
     assert found(world, "Kowalcyk packagings")[:1] == ["supplier"]
+
+
+def test_what_is_older_than_the_vectors_is_embedded_by_and_by(world: World) -> None:
+    if not vectors.is_available():
+        pytest.skip("this database has no extension vector")
+    put(world, "supplier", "Kowalczyk delivers the packaging")
+    put(world, "rent", "The rent is due on the first")
+    execute(
+        "DELETE FROM memory_embedding WHERE item_id = (SELECT id FROM memory_item WHERE key = 'supplier')", {}
+    )
+    execute("UPDATE memory_embedding SET profile = 'letters-256'", {})
+    assert found(world, "Kowalcyk packagings", mode=SearchMode.VECTOR) == []
+    walk = Walk()
+    assert [walk.go_on(), walk.go_on()] == [2, 0]
+    assert found(world, "Kowalcyk packagings", mode=SearchMode.VECTOR) == ["supplier"]
 
 
 def test_without_vectors_a_search_looks_by_words(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
