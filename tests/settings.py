@@ -37,6 +37,7 @@ AGENT_MODULES = [
     "tests.families",
     "tests.sticking",
     "tests.talking",
+    "tests.remembering",
     "tests.property.world",
 ]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
