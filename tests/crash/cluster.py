@@ -17,9 +17,11 @@ from urllib.parse import quote
 from django.conf import settings
 from django.db import connection
 
+from tests.crash.nursery import MODULES, Child, nursery
 from tests.crash.processes import beaters_of, kill
 
 ROOT = Path(__file__).resolve().parents[2]
+Process = Child | subprocess.Popen[bytes]
 
 
 def database_url() -> str:
@@ -54,10 +56,10 @@ class Cluster:
         self.environment: dict[str, str] = {}
         if without:
             self.module, self.environment = "tests.crash.unprotected", {"WITHOUT": without}
-        self.workers: list[subprocess.Popen[bytes]] = []
-        self.clocks: list[subprocess.Popen[bytes]] = []
-        self.webs: list[subprocess.Popen[bytes]] = []
-        self.log = tempfile.TemporaryFile()  # noqa: SIM115 -- closed in __exit__
+        self.workers: list[Process] = []
+        self.clocks: list[Process] = []
+        self.webs: list[Process] = []
+        self.log = tempfile.NamedTemporaryFile("ab+")  # noqa: SIM115 -- closed in __exit__
 
     def __enter__(self) -> "Cluster":
         self.another_clock()
@@ -75,14 +77,14 @@ class Cluster:
             sys.stderr.write(self.output())
         self.log.close()
 
-    def another_clock(self) -> subprocess.Popen[bytes]:
+    def another_clock(self) -> Process:
         """Start a clock beside those that run; ended with the cluster."""
-        self.clocks.append(self._start(sys.executable, "manage.py", "clock"))
+        self.clocks.append(self._start("manage.py", "clock"))
         return self.clocks[-1]
 
-    def web(self, port: int) -> subprocess.Popen[bytes]:
+    def web(self, port: int) -> Process:
         """Start a web process; ended with the cluster."""
-        command = [sys.executable, "-m", "uvicorn", "agentops.asgi:application", "--port", str(port)]
+        command = ["-m", "uvicorn", "agentops.asgi:application", "--port", str(port)]
         environment = {"DJANGO_SETTINGS_MODULE": "tests.crash.slow_answers", "DATABASE_POOL": "1"}
         self.webs.append(self._start(*command, "--lifespan", "off", "--log-level", "warning", **environment))
         return self.webs[-1]
@@ -96,7 +98,7 @@ class Cluster:
         self.workers[index] = self._worker()
 
     def output(self) -> str:
-        """Return the end of what the processes said; they share the file and its position with us."""
+        """Return the end of what the processes said; they write to the same file."""
         size = os.fstat(self.log.fileno()).st_size
         return os.pread(self.log.fileno(), 20000, max(0, size - 20000)).decode(errors="replace")
 
@@ -115,22 +117,25 @@ class Cluster:
             if self.is_supervised and process.poll() is not None:
                 self.workers[index] = self._worker()
 
-    def _worker(self) -> subprocess.Popen[bytes]:
+    def _worker(self) -> Process:
         return self._start(
-            sys.executable, "-m", "celery", "-A", "agentops", "worker", "-P", self.pool, "-c", str(self.slots), "-Q",
+            "-m", "celery", "-A", "agentops", "worker", "-P", self.pool, "-c", str(self.slots), "-Q",
             "default", "--without-gossip", "--without-mingle", "--without-heartbeat", "-l", self.level,
         )  # fmt: skip
 
-    def _start(self, *command: str, **environment: str) -> subprocess.Popen[bytes]:
-        given = os.environ | {
+    def _start(self, *command: str, **environment: str) -> Process:
+        servers = {"DATABASE_URL": database_url(), "REDIS_URL": settings.REDIS_URL}
+        own = {
             "DJANGO_SETTINGS_MODULE": self.module,
-            "DATABASE_URL": database_url(),
-            "REDIS_URL": settings.REDIS_URL,
             "CLUSTER_CONF": json.dumps(self.conf),
             "WORKER_SLOTS": str(self.slots),
             **self.environment,
             **environment,
         }
+        if own["DJANGO_SETTINGS_MODULE"] in MODULES:
+            home = nursery(**servers, DJANGO_SETTINGS_MODULE=MODULES[0])
+            return home.start(list(command), own, Path(self.log.name))
         return subprocess.Popen(
-            command, cwd=ROOT, env=given, stdout=self.log, stderr=self.log, start_new_session=True
-        )
+            [sys.executable, *command], cwd=ROOT, env=os.environ | servers | own, stdout=self.log, stderr=self.log,
+            start_new_session=True,
+        )  # fmt: skip
