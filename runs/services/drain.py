@@ -1,17 +1,16 @@
 """Drain a queue: claim runs and advance them until nothing is runnable."""
 
-import logging
 import time
+from collections.abc import Callable
+from functools import partial
 
 from agentops.common.conf import conf
 from runs import claims, dispatch, leases
 from runs.services.advance import advance
-from runs.services.isolate import run_in_own_process
+from runs.services.isolate import next_isolated
 
 # A run that must run alone has a turn among the others, however many of them there are.
 ISOLATED_EVERY = 20
-
-logger = logging.getLogger(__name__)
 
 
 def drain(queue: str) -> int:
@@ -33,20 +32,32 @@ def _drained(process: leases.WorkerProcess, queue: str) -> int:
     until = time.monotonic() + conf().drain_seconds
     n_slices = 0
     while not process.stopping.is_set():
-        is_turn = n_slices % ISOLATED_EVERY == ISOLATED_EVERY - 1
-        isolated = claims.next_isolated(queue) if is_turn else None
-        claimed = [] if isolated else claims.claim(worker_id=process.ensure(), queue=queue, limit=1)
-        isolated = isolated if claimed or isolated else claims.next_isolated(queue)
-        if not claimed and isolated is None:
+        work = _next_work(process, queue, is_turn_of_isolated=n_slices % ISOLATED_EVERY == ISOLATED_EVERY - 1)
+        if work is None:
             return n_slices
         if not n_slices or time.monotonic() > until:
             dispatch.poke(queue)
         n_slices += 1
-        if isolated is not None:
-            run_in_own_process(isolated)
-        for one in claimed:
-            with process.holding(one.lease):
-                advance(one, stopping=process.stopping)
+        work()
         if time.monotonic() > until:
             return n_slices
     return n_slices
+
+
+def _next_work(
+    process: leases.WorkerProcess, queue: str, *, is_turn_of_isolated: bool
+) -> Callable[[], object] | None:
+    """Return a slice to be worked on, of a run that must run alone first if it is the turn of those."""
+    if is_turn_of_isolated:
+        return next_isolated(queue) or _next_slice(process, queue)
+    return _next_slice(process, queue) or next_isolated(queue)
+
+
+def _next_slice(process: leases.WorkerProcess, queue: str) -> Callable[[], object] | None:
+    claimed = claims.claim(worker_id=process.ensure(), queue=queue, limit=1)
+    return partial(_advance, process, claimed[0]) if claimed else None
+
+
+def _advance(process: leases.WorkerProcess, claimed: claims.Claimed) -> None:
+    with process.holding(claimed.lease):
+        advance(claimed, stopping=process.stopping)

@@ -3,6 +3,9 @@
 import logging
 import subprocess
 import sys
+import threading
+from collections.abc import Callable
+from functools import partial
 from uuid import UUID
 
 from django.conf import settings
@@ -11,6 +14,34 @@ from runs import claims, leases
 from runs.services.advance import advance
 
 logger = logging.getLogger(__name__)
+
+# To start a process costs seconds; were every slot to start one, all would be after the same few runs.
+_turn = threading.Lock()
+
+
+def next_isolated(queue: str) -> Callable[[], object] | None:
+    """Return what works on the next run of `queue` that must run alone; None when there is none, or one is at work here.
+
+    Whoever gets it must call it: until then nobody else of this process gets one.
+    """
+    if not _turn.acquire(blocking=False):
+        return None
+    try:
+        run_id = claims.next_isolated(queue)
+    except BaseException:
+        _turn.release()
+        raise
+    if run_id is None:
+        _turn.release()
+        return None
+    return partial(_run_in_turn, run_id)
+
+
+def _run_in_turn(run_id: UUID) -> None:
+    try:
+        run_in_own_process(run_id)
+    finally:
+        _turn.release()
 
 
 def run_in_own_process(run_id: UUID) -> int:
