@@ -3,9 +3,10 @@
 from typing import Any
 
 from runs.engine.chat import Strategy
+from runs.engine.commands import Command
 from runs.engine.definition import LlmDefinition, SessionLimits, ShortTerm
 from runs.llm.program import LlmAgent
-from runs.program import Context, Finish, Program, ToolCall, ToolError, node, tool
+from runs.program import Context, Finish, Goto, Program, Sleep, ToolCall, ToolError, node, tool
 
 
 @tool("talk.double", effect="compute")
@@ -86,3 +87,18 @@ class OneQuestion(Program):
             state["question"], models=state.get("models", [""]), output_schema=state.get("schema")
         )
         return Finish(output=dict(answer))
+
+
+class Endures(LlmAgent):
+    """Works for weeks: a turn, a sleep of twelve hours, a turn; its sessions end after six calls."""
+
+    name = "test-endures"
+    definition = LlmDefinition(
+        tools=["test.ledger"], max_turns=100_000, session=SessionLimits(tool_calls=6, active_seconds=None)
+    )
+
+    @node
+    def act(self, ctx: Context, state: Any) -> Command:
+        then = super().act(ctx, state)
+        assert isinstance(then, Goto)
+        return Sleep(then.node, seconds=12 * 3600, set=then.set, extend=then.extend, note=then.note)

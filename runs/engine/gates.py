@@ -11,6 +11,7 @@ BURST_SHARE = 0.1
 TOKENS_BURST_SHARE = 0.25
 TRIP_FAILURES = 3
 FAILURE_WINDOW_SECONDS = 60.0
+LIMIT_WINDOW_SECONDS = 60.0
 FIRST_OPEN_SECONDS = 15.0
 LONGEST_OPEN_SECONDS = 300.0
 LONGEST_THROTTLE_SECONDS = 60.0
@@ -54,7 +55,8 @@ class Gate:
     """How a model stands. The buckets are as of `at`; None of them means full.
 
     `blocked_until`: the provider asked for that. `open_until`: the breaker is open until then, and then one probe goes,
-    which has until `probe_until`. `promised_until`: when the last of those that wait was told to come back. `n_throttled` and `n_opened` count what came without a success between.
+    which has until `probe_until`. `promised_until`: when the last of those that wait was told to come back. `sent_requests` and
+    `sent_tokens` went while nobody knew a limit, in the minute from `sent_since` on. `n_throttled` and `n_opened` count what came without a success between.
     """
 
     limits: Limits = Limits()
@@ -69,6 +71,9 @@ class Gate:
     n_opened: int = 0
     probe_until: float = 0.0
     promised_until: float = 0.0
+    sent_since: float = 0.0
+    sent_requests: int = 0
+    sent_tokens: int = 0
 
     @property
     def is_open(self) -> bool:
@@ -85,7 +90,7 @@ def admit(gate: Gate, now: float, *, tokens: int, timeout_seconds: float) -> tup
     seconds = max(gate.blocked_until - now, _wait_seconds(filled, tokens))
     if seconds > 0:
         return _promised(filled, now, seconds, tokens)
-    taken = _taken(filled, tokens)
+    taken = _taken(filled, now, tokens)
     if gate.is_open:
         until = now + timeout_seconds + PROBE_GRACE_SECONDS
         return replace(taken, probe_until=until), Verdict(Way.PROBE)
@@ -150,20 +155,21 @@ def _spacing_seconds(limits: Limits, tokens: int) -> float:
 
 
 def _filled(gate: Gate, now: float) -> Gate:
-    passed = max(now - gate.at, 0.0)
+    passed, sent = max(now - gate.at, 0.0), _sent(gate, now)
     return replace(
         gate,
         at=max(now, gate.at),
-        requests_left=_refilled(gate.requests_left, gate.limits.rpm, BURST_SHARE, passed),
-        tokens_left=_refilled(gate.tokens_left, gate.limits.tpm, TOKENS_BURST_SHARE, passed),
+        requests_left=_refilled(gate.requests_left, gate.limits.rpm, BURST_SHARE, passed, sent[0]),
+        tokens_left=_refilled(gate.tokens_left, gate.limits.tpm, TOKENS_BURST_SHARE, passed, sent[1]),
     )
 
 
-def _refilled(left: float | None, limit: int, share: float, passed: float) -> float | None:
+def _refilled(left: float | None, limit: int, share: float, passed: float, sent: int) -> float | None:
+    """Return what may go; where the limit was not known until now, what `sent` says has gone already."""
     if not limit:
         return None
     burst = _burst(limit, share)
-    return burst if left is None else min(burst, left + passed * _rate(limit, share))
+    return burst - sent if left is None else min(burst, left + passed * _rate(limit, share))
 
 
 def _burst(limit: int, share: float) -> float:
@@ -186,18 +192,29 @@ def _wait_seconds(gate: Gate, tokens: int) -> float:
     return max(waits)
 
 
-def _taken(gate: Gate, tokens: int) -> Gate:
-    requests = None if gate.requests_left is None else gate.requests_left - 1
+def _taken(gate: Gate, now: float, tokens: int) -> Gate:
+    requests, sent = gate.requests_left, _sent(gate, now)
     return replace(
         gate,
-        requests_left=requests,
+        requests_left=None if requests is None else requests - 1,
         tokens_left=None if gate.tokens_left is None else gate.tokens_left - tokens,
+        sent_since=gate.sent_since if any(sent) else now,
+        sent_requests=sent[0] + (requests is None),
+        sent_tokens=sent[1] + (tokens if gate.tokens_left is None else 0),
     )
+
+
+def _sent(gate: Gate, now: float) -> tuple[int, int]:
+    """Return what went lately while no limit was known: requests and tokens."""
+    is_lately = now - gate.sent_since <= LIMIT_WINDOW_SECONDS
+    return (gate.sent_requests, gate.sent_tokens) if is_lately else (0, 0)
 
 
 def _given_back(gate: Gate, tokens: int) -> Gate:
     """Return the gate with tokens that were estimated and not used; fewer than none takes more."""
-    return gate if gate.tokens_left is None else replace(gate, tokens_left=gate.tokens_left + tokens)
+    if gate.tokens_left is None:
+        return replace(gate, sent_tokens=max(gate.sent_tokens - tokens, 0))
+    return replace(gate, tokens_left=gate.tokens_left + tokens)
 
 
 def _least(ours: float | None, theirs: int | None) -> float | None:

@@ -113,3 +113,19 @@ def test_those_that_wait_are_told_to_come_back_one_after_the_other_and_then_go()
         gate, verdict = admit(gate, at + 0.001, tokens=1, timeout_seconds=10)
         assert verdict.way is Way.GO
     assert admit(gate, times[-1] + 3600, tokens=1, timeout_seconds=10)[1].way is Way.GO
+
+
+def test_what_went_before_the_limits_were_known_counts_against_them() -> None:
+    gate, sent = Gate(), []
+    for _ in range(64):
+        gate, verdict = admit(gate, 0.0, tokens=400, timeout_seconds=10)
+        assert verdict.may_go
+        sent.append(400)
+    gate = succeeded(gate, estimated=400, actual=400)
+    gate = learned(gate, 1.0, Limits(rpm=300, tpm=100_000), requests_left=299, tokens_left=99_600)
+    for tenth in range(10, 600):
+        gate, verdict = admit(gate, tenth / 10, tokens=400, timeout_seconds=10)
+        sent += [400] * verdict.may_go
+    assert sum(sent) <= 100_000
+    assert len(sent) <= 300
+    assert sum(sent) > 80_000, "and not much is left unused"
