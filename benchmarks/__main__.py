@@ -54,6 +54,7 @@ CONTESTS = (
     Contest("fair", "fair", ("--kind", "slices")),
     *(Contest("models", "models", ("--mode", mode)) for mode in ("slots", "known", "learned")),
     Contest("retention", "retention"),
+    Contest("desk", "desk"),
     Contest("memory", "memory", patience_seconds=7_200),  # a million items, and an index over their vectors
 )
 

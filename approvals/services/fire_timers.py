@@ -27,12 +27,17 @@ from approvals.services.end_request import end_request
 from runs.journal.fence import query
 from runs.selectors.schedules import database_now
 
-BATCH = 200
+BATCH = 500
 CLOCK = "the clock"
 
+_NEEDED = (
+    "team_id", "run_id", "kind", "agent", "action", "summary", "stages", "stage", "initiator_id", "assignee_ids", "claimed_by_id",
+)  # fmt: skip
+
 _DUE = """
-SELECT request_id FROM approvals_slatimer WHERE fired_at IS NULL AND due_at <= %(now)s::timestamptz AND kind <> 'end'
-ORDER BY due_at LIMIT %(limit)s
+SELECT r.id FROM approvals_slatimer t JOIN approvals_request r ON r.id = t.request_id
+WHERE t.fired_at IS NULL AND t.due_at <= %(now)s::timestamptz AND t.kind <> 'end'
+ORDER BY t.due_at LIMIT %(limit)s FOR NO KEY UPDATE OF r SKIP LOCKED
 """
 _ENDS = """
 SELECT request_id FROM approvals_slatimer WHERE fired_at IS NULL AND due_at <= %(now)s::timestamptz AND kind = 'end'
@@ -55,11 +60,8 @@ def fire_timers(now: datetime | None = None) -> int:
     """
     instant = now or database_now()
     n_fired = 0
-    while ids := _due(_DUE, instant):
-        n = _fire_batch(ids, instant)
+    while n := _fire_batch(instant):
         n_fired += n
-        if not n:  # another clock is at these
-            break
     return n_fired + sum(end_request(request_id, instant) for request_id in _due(_ENDS, instant))
 
 
@@ -67,14 +69,12 @@ def _due(sql: str, now: datetime) -> list[UUID]:
     return list(dict.fromkeys(row[0] for row in query(sql, {"now": now.isoformat(), "limit": BATCH})))
 
 
-def _fire_batch(ids: list[UUID], now: datetime) -> int:
-    """Fire what is due of these requests but for their ends, leaving out those that somebody holds."""
+def _fire_batch(now: datetime) -> int:
+    """Fire some of what is due but for ends, leaving out requests that somebody holds; returns how many timers did."""
     with transaction():
-        held = Request.objects.select_for_update(skip_locked=True, no_key=True, of=("self",)).filter(
-            pk__in=ids
-        )
-        requests = {one.pk: one for one in held.select_related("queue", "claimed_by").order_by("pk")}
-        fired = query(_FIRE, {"ids": list(requests), "now": now.isoformat()}) if requests else []
+        ids = _due(_DUE, now)
+        requests = {one.pk: one for one in Request.objects.only(*_NEEDED).filter(pk__in=ids)}
+        fired = query(_FIRE, {"ids": ids, "now": now.isoformat()}) if ids else []
         effects = _Effects(requests)
         for request_id, kind, n, outcome, _ in sorted(fired, key=lambda row: (row[4], row[0])):
             if outcome == "fired":
