@@ -25,7 +25,11 @@ _ADDRESSES = {
 
 
 # The wires that requests are made over; the others have a name and no client yet.
-SPOKEN = (ProviderKind.OPENAI, ProviderKind.ANTHROPIC, ProviderKind.COMPATIBLE)
+SPOKEN = (ProviderKind.OPENAI, ProviderKind.ANTHROPIC, ProviderKind.COMPATIBLE, ProviderKind.BEDROCK)
+EXAMPLES = {
+    ProviderKind.COMPATIBLE: "http://127.0.0.1:11434/v1",
+    ProviderKind.BEDROCK: "https://bedrock-runtime.eu-central-1.amazonaws.com",
+}
 
 
 def split_model(reference: str) -> tuple[str, str]:

@@ -32,6 +32,7 @@ from pydantic_ai.settings import ModelSettings
 
 from runs.engine.providers import ProviderKind
 from runs.engine.tool_names import ToolNames
+from runs.llm.bedrock import bedrock_model, check_key
 from runs.llm.errors import ModelError, Trouble
 from runs.llm.request import Answer, Endpoint, ModelRequest
 from runs.llm.wire import answer_of, messages_of, parameters_of
@@ -43,6 +44,8 @@ MAX_MODELS = 200
 MAX_MESSAGE_CHARACTERS = 600
 # Statuses by which a provider that is too busy turns a request away, and those that come when time ran out over it.
 _BUSY, _LATE = (503, 529), (408, 499)
+# By name, for the library that has them is an extra.
+_BOTO_UNSENT = ("EndpointConnectionError", "ConnectTimeoutError")
 _headers: ContextVar[dict[str, str]] = ContextVar("model_answer_headers")
 
 T = TypeVar("T")
@@ -58,7 +61,7 @@ def request(endpoint: Endpoint, model: str, asked: ModelRequest, *, on_text: OnT
 
 
 def models_of(endpoint: Endpoint) -> list[str]:
-    """Return the names of the models that the provider tells of.
+    """Return the names of the models that the provider tells of; none of Bedrock, which is only asked whether it takes the key.
 
     Raises: ModelError
     """
@@ -69,7 +72,9 @@ async def _request(endpoint: Endpoint, name: str, asked: ModelRequest, on_text: 
     _headers.set({})
     model = _model(endpoint, name)
     names = ToolNames(tool.name for tool in asked.tools)
-    settings = ModelSettings(timeout=endpoint.timeout_seconds)
+    settings = ModelSettings()
+    if endpoint.kind is not ProviderKind.BEDROCK:  # whose client has it already, and takes no other
+        settings["timeout"] = endpoint.timeout_seconds
     if asked.max_tokens is not None:
         settings["max_tokens"] = asked.max_tokens
     if asked.temperature is not None:
@@ -108,10 +113,15 @@ async def _streamed(
 async def _listed(endpoint: Endpoint) -> list[str]:
     try:
         async with asyncio.timeout(endpoint.timeout_seconds):
+            if endpoint.kind is ProviderKind.BEDROCK:
+                await asyncio.to_thread(check_key, endpoint, connect_seconds=CONNECT_SECONDS)
+                return []
             client: Any = _model(endpoint, "none").client  # type: ignore[attr-defined]  # either SDK's
             return sorted([str(found.id) async for found in client.models.list()])
     except TimeoutError:
         raise ModelError(Trouble.TIMEOUT, f"no answer within {endpoint.timeout_seconds:g} s") from None
+    except ModelError as error:
+        raise ModelError(error.trouble, _clean(error.message, endpoint.key)) from None
     except Exception as error:  # noqa: BLE001 -- each SDK has errors of its own, and their reading differs
         status = getattr(error, "status_code", None)
         trouble = Trouble.REFUSED if status and status < 500 else Trouble.UNAVAILABLE
@@ -148,7 +158,8 @@ def _is_refusal(error: AgentRunError) -> bool:
         )
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout):
+        is_unsent = isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout)
+        if is_unsent or type(cause).__name__ in _BOTO_UNSENT:
             return True
         cause = cause.__cause__ or cause.__context__
     return False
@@ -172,6 +183,9 @@ def _model(endpoint: Endpoint, name: str) -> Model:
 
 
 def _made_model(endpoint: Endpoint, name: str) -> Model:
+    if endpoint.kind is ProviderKind.BEDROCK:
+        made: Model = bedrock_model(endpoint, name, connect_seconds=CONNECT_SECONDS)
+        return made
     if endpoint.kind is ProviderKind.ANTHROPIC:
         from anthropic import AsyncAnthropic
         from pydantic_ai.models.anthropic import AnthropicModel

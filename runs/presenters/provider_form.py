@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from agentops.common.types import JsonObject
-from runs.engine.providers import ProviderKind
+from runs.engine.providers import EXAMPLES, ProviderKind
 from runs.models import Provider
 from runs.presenters.event_forms import PlainForm, form_of
 
@@ -17,6 +17,7 @@ KINDS: dict[ProviderKind, tuple[str | Promise, str | Promise]] = {
     ProviderKind.OPENAI: ("OpenAI", gettext_lazy("Its own service, or one at another address with the same wire.")),
     ProviderKind.ANTHROPIC: ("Anthropic", gettext_lazy("Its own service, or one at another address with the same wire.")),
     ProviderKind.COMPATIBLE: (gettext_lazy("OpenAI-compatible"), gettext_lazy("Any server that speaks OpenAI's wire: Ollama, vLLM, llama.cpp, a gateway.")),
+    ProviderKind.BEDROCK: ("AWS Bedrock", gettext_lazy("Its Converse wire, with a Bedrock API key; needs the extra bedrock.")),
 }  # fmt: skip
 _WORDS = {"in": "in_microusd_per_mtok", "out": "out_microusd_per_mtok", "rpm": "rpm", "tpm": "tpm", "context": "context_tokens"}  # fmt: skip
 _MONEY = ("in", "out")
@@ -32,7 +33,7 @@ def provider_schema(kind: ProviderKind, *, is_new: bool, has_key: bool = False) 
         properties["slug"] = _part(
             _("Name"), _("Lower-case letters, digits and hyphens. Agents say name/model."), "openai"
         )
-    properties["base_url"] = _part(_("Address"), _("Empty: the provider's own.") if kind.base_url else _("Up to and with /v1."), kind.base_url or "http://127.0.0.1:11434/v1")  # fmt: skip
+    properties["base_url"] = _part(_("Address"), _address_hint(kind), kind.base_url or EXAMPLES[kind])  # fmt: skip
     properties["key"] = _part(_("Key"), key_hint, "sk-…")
     models_hint = _("One a line, the first is the one that the provider's bare name means. Behind it, where known: in= and out= (US dollars for a million tokens), rpm= and tpm= (limits a minute), context= (tokens).")  # fmt: skip
     properties["models"] = _part(_("Models"), models_hint, "gpt-5-mini in=0.25 out=2 rpm=500 tpm=200000") | {"maxLength": 10_000}  # fmt: skip
@@ -43,6 +44,12 @@ def provider_schema(kind: ProviderKind, *, is_new: bool, has_key: bool = False) 
     }
     needed = ["slug"] if is_new else []
     return {"properties": properties, "required": [*needed, *([] if kind.base_url else ["base_url"])]}
+
+
+def _address_hint(kind: ProviderKind) -> str:
+    if kind is ProviderKind.BEDROCK:
+        return _("That of its runtime in your region.")
+    return _("Empty: the provider's own.") if kind.base_url else _("Up to and with /v1.")
 
 
 def provider_form(

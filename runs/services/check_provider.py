@@ -42,7 +42,7 @@ def check_provider(*, actor: Actor, slug: str) -> ProviderCheck:
         return ProviderCheck(is_well=False, message=str(error), elapsed_ms=_since(began))
     wanted = [str(model["name"]) for model in provider.catalog]
     missing = [name for name in wanted if name not in models] if models else []
-    message = f"it answers and lists {len(models)} models"
+    message = f"it answers and lists {len(models)} models" if models else "it answers and takes the key"
     if missing:
         message += f", but not {', '.join(missing)}"
     return ProviderCheck(

@@ -8,6 +8,7 @@ from agentops.common.errors import ConflictError
 from agentops.common.sealing import seal
 from agentops.common.transactions import transaction
 from runs.engine.providers import SPOKEN, ProviderKind
+from runs.llm import bedrock
 from runs.llm.book import place_of
 from runs.models import Provider
 from runs.selectors.providers import provider_for
@@ -51,6 +52,8 @@ def create_provider(
     if kind not in SPOKEN:
         raise misfit("/kind", f"must be one of {', '.join(SPOKEN)}; no other wire is spoken yet")
     found = ProviderKind(kind)
+    if found is ProviderKind.BEDROCK and not bedrock.is_installed():
+        raise misfit("/kind", bedrock.MISSING)
     provider = Provider(
         team_id=actor.team_id, slug=checked_slug(slug), kind=kind, base_url=checked_url(found, base_url),
         catalog=checked_catalog(models), timeout_seconds=checked_timeout(timeout_seconds),

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from agentops.common.types import JsonObject
-from runs.engine.providers import ProviderKind
+from runs.engine.providers import EXAMPLES, ProviderKind
 from runs.services.checks import check_text, cleaned, misfit
 
 MAX_MODELS = 100
@@ -32,12 +32,8 @@ def checked_url(kind: ProviderKind, given: str) -> str:
     Raises: InvalidInputError
     """
     address = given or kind.base_url
-    if not address and kind in (ProviderKind.BEDROCK, ProviderKind.VERTEX):
-        return ""
     if not address:
-        raise misfit(
-            "/base_url", "is missing: the address up to and with /v1, such as http://127.0.0.1:11434/v1"
-        )
+        raise misfit("/base_url", f"is missing: the address, such as {EXAMPLES[kind]}")
     check_text("/base_url", address, 500)
     try:
         parts = urlsplit(address)
@@ -46,6 +42,8 @@ def checked_url(kind: ProviderKind, given: str) -> str:
         raise misfit("/base_url", "is no address") from None
     if parts.scheme not in ("http", "https") or not host or parts.username or parts.query or parts.fragment:
         raise misfit("/base_url", "must be https://host/path, without name, password, query and fragment")
+    if parts.scheme == "http" and kind is ProviderKind.BEDROCK:
+        raise misfit("/base_url", "must be https: Bedrock's keys are sent over nothing else")
     if parts.scheme == "http" and not _is_near(host):
         raise misfit("/base_url", "must be https: over plain http the key could be read on its way")
     return address.rstrip("/")
