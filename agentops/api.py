@@ -35,6 +35,7 @@ from runs.api_limits import agents_router as pause_router
 from runs.api_limits import router as limit_router
 from runs.api_limits import team_router
 from runs.api_providers import router as provider_router
+from runs.api_rate_limits import router as rate_limit_router
 from runs.api_retention import router as retention_router
 from runs.api_retention import run_router as keep_router
 from runs.api_retention import storage_router
@@ -130,6 +131,7 @@ api.add_router("/policies/approval-rules", rule_router)
 api.add_router("/policies/escalations", escalations_router)
 api.add_router("/policies/calendars", calendars_router)
 api.add_router("/policies/budgets", budget_router)
+api.add_router("/policies/rate-limits", rate_limit_router)
 api.add_router("/runs", run_budget_router)
 api.add_router("/costs", cost_router)
 api.add_router("/policies/retention", retention_router)
