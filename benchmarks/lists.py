@@ -10,6 +10,7 @@ import argparse
 import os
 import time
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import psycopg
 
@@ -117,11 +118,11 @@ def measured(n_runs: int, n_steps: int, n_rounds: int) -> Iterator[tuple[str, Fi
             yield name, figures_of(part, [seconds_of(client, address, asked) for _ in range(n_rounds)])
 
 
-def seconds_of(client: object, address: str, query: str) -> float:
+def seconds_of(client: Any, address: str, query: str) -> float:
     began = time.perf_counter()
     answer = client.get(
         address, {"q": query}, headers={"HX-Request": "true", "HX-Target": address.rpartition("/")[2]}
-    )  # type: ignore[attr-defined]
+    )
     assert answer.status_code == 200, answer.content[:300]
     return time.perf_counter() - began
 
@@ -146,7 +147,7 @@ def fill(n_runs: int, n_steps: int) -> None:
         AgentVersion.objects.create(
             team=team, agent=agent, number=1, program="p", program_version="1", source_hash="0"
         )
-    values = {"team": team.pk, "runs": n_runs, "steps": n_steps}
+    values: dict[str, Any] = {"team": team.pk, "runs": n_runs, "steps": n_steps}
     with connection.cursor() as cursor:
         cursor.execute(_RUNS, values)
         cursor.execute(_STEPS, values)
