@@ -4,7 +4,8 @@
 in the controller before xdist starts its workers, so the controller owns the servers and the workers find the
 addresses in the environment. `stop_servers()` runs by itself when the owner exits; a conftest may call it earlier.
 
-With `DATABASE_URL` or `REDIS_URL` in the environment that server is used instead.
+With `DATABASE_URL` or `REDIS_URL` in the environment that server is used instead. With `TEST_VECTORS=0` the server has no
+extensions, as one without pgvector.
 """
 
 import atexit
@@ -15,10 +16,12 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+import psycopg
+
 from agentops.embedded.accounts import postgres_account
 from agentops.embedded.binaries import postgres_programs, redis_program, runnable_programs
 from agentops.embedded.directories import passable_directory
-from agentops.embedded.postgres import Postgres
+from agentops.embedded.postgres import SUPERUSER, Postgres
 from agentops.embedded.processes import start, start_mark
 from agentops.embedded.redis_server import Redis
 from agentops.embedded.waiting import wait_until
@@ -94,8 +97,25 @@ def _start_postgres(base: Path) -> str:
     process = start(server.command, log=base / "postgres.log", orphaned=signal.SIGQUIT, account=account)
     _running.append((process, signal.SIGQUIT))
     wait_until(server.accepts, what="PostgreSQL did not answer", timeout_seconds=60)
+    if os.environ.get("TEST_VECTORS") == "0":
+        _hide_extensions(server)
     server.ensure_database()
     return server.url()
+
+
+def _hide_extensions(server: Postgres) -> None:
+    address = server.url(database="postgres", role=SUPERUSER)
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute("ALTER SYSTEM SET extension_control_path = '/nonexistent'")
+        connection.execute("SELECT pg_reload_conf()")
+    wait_until(lambda: not _has_vectors(address), what="the extensions stayed", timeout_seconds=10)
+
+
+def _has_vectors(address: str) -> bool:
+    with psycopg.connect(address) as connection:
+        return bool(
+            connection.execute("SELECT 1 FROM pg_available_extensions WHERE name = 'vector'").fetchone()
+        )
 
 
 def _start_redis(base: Path) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 
-MANY_ROWS = 5_000
+MANY_ROWS = 3_000
 MAX_LEXEMES = 32
 
 

@@ -22,7 +22,7 @@ LEFT JOIN LATERAL unnest(s.most_common_elems::text::text[], s.most_common_elem_f
 WHERE c.oid = 'memory_item'::regclass
 """
 # So few items are looked through whole, whatever is common elsewhere.
-_FEW = 5_000
+_FEW = MANY_ROWS
 _COUNT = "SELECT count(*) FROM (SELECT 1 FROM memory_item WHERE space_id = ANY(%s::uuid[]) LIMIT %s) few"
 # What is ranked is capped: ordering a hundred thousand rows to show fifty helps nobody. A row's bits say which lexemes it has;
 # how rare each is among what was found weighs it (Robertson and Spärck Jones). ts_filter unpacks a long text's words once.

@@ -46,7 +46,7 @@ def test_a_memory_is_corrected_on_its_page_and_the_next_run_answers_with_it(
     assert output(first) == {"answer": "The office is in Lisbon, by the river.", "trust": "agent"}
 
     desk.goto("/memory/")
-    desk.get_by_role("searchbox", name="Words or a question").fill("in which city do we have our offise?")
+    desk.get_by_role("searchbox", name="Words or a question").fill("which offise is it, by the river?")
     desk.get_by_role("button", name="Search", exact=True).click()
     desk.wait_for_url("**/memory/?q=*")
     expect(desk.locator("#hits li")).to_have_count(1)
