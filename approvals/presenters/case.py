@@ -85,8 +85,10 @@ class Case:
 
 def row_of(request: Request, *, here: object = None, me: int | None = None) -> Row:
     """Return the line of a request."""
+    level = _(" · escalated, level %d") % request.escalation_level if request.escalation_level else ""
+    about = f"{request.agent} · {text.line(request.run_title or request.summary, 80)}{level}"
     return Row(
-        request, _title(request), f"{request.agent} · {text.line(request.run_title or request.summary, 80)}", due_chip(request),
+        request, _title(request), about, due_chip(request),
         _holder(request, me), _stage_words(request), is_here=request.pk == here,
     )  # fmt: skip
 

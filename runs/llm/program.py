@@ -274,33 +274,34 @@ class LlmAgent(Program):
         return INNER[tool].args_schema if tool in INNER else get_tool(tool).args_schema
 
     def _done(self, ctx: Context, calls: list[Any]) -> dict[str, tuple[Any, bool]]:
-        """Return each call's result and whether it is an error: those that a person is asked about first, one by one.
+        """Return each call's result and whether it is an error.
 
-        What suspends comes before what only works on the run's folder: that begins anew with each execution of the node.
+        People are asked first, about one call after the other; what they allow is done with the rest when all are decided. What
+        suspends comes before what only works on the run's folder: that begins anew with each execution of the node.
         """
         asked = [call for call in calls if call["tool"] == ASK or call["tool"] in self.definition.approve]
-        results = {call["id"]: self._asked(ctx, call) for call in asked}
-        started = [call for call in calls if call["tool"] == START_AGENT and call["id"] not in results]
-        results |= children_done(ctx, started)
-        others = [call for call in calls if call["id"] not in results and call["tool"] not in INNER]
+        decided = {call["id"]: self._decided(ctx, call) for call in asked}
+        results = {call_id: result for call_id, (_args, result) in decided.items() if result is not None}
+        left = [call for call in calls if call["id"] not in results]
+        left = [{**call, "args": decided[call["id"]][0]} if call["id"] in decided else call for call in left]
+        results |= children_done(ctx, [call for call in left if call["tool"] == START_AGENT])
+        others = [call for call in left if call["tool"] != START_AGENT and call["tool"] not in INNER]
         outcomes = ctx.gather(*(Call(call["tool"], **call["args"]) for call in others), return_errors=True)
         results |= {call["id"]: _told(outcome) for call, outcome in zip(others, outcomes, strict=True)}
-        inside = [call for call in calls if call["id"] not in results]
+        inside = [call for call in left if call["tool"] in INNER]
         return results | {call["id"]: done_inside(ctx, call["tool"], call["args"]) for call in inside}
 
-    def _asked(self, ctx: Context, call: Any) -> tuple[Any, bool]:
+    def _decided(self, ctx: Context, call: Any) -> tuple[Any, tuple[Any, bool] | None]:
+        """Return the arguments that a person allowed, and the result where there is nothing left to do."""
         args = call["args"]
         try:
             if call["tool"] == ASK:
-                return ctx.ask(args["question"], choices=list(args.get("choices", []))), False
-            allowed = ctx.approve(call["tool"], args=args, summary=f"The agent wants to call {call['tool']}.")
-            if call["tool"] in INNER:
-                return done_inside(ctx, call["tool"], allowed)
-            if call["tool"] == START_AGENT:
-                return children_done(ctx, [{**call, "args": allowed}])[call["id"]]
-            return ctx.tool(call["tool"], **allowed), False
+                return args, (ctx.ask(args["question"], choices=list(args.get("choices", []))), False)
+            return ctx.approve(
+                call["tool"], args=args, summary=f"The agent wants to call {call['tool']}."
+            ), None
         except ActionFailedError as error:
-            return str(error), True
+            return args, (str(error), True)
 
     def _after(self, state: Any, session: dict[str, Any], messages: list[Any]) -> str:
         """Return the node that follows: with a call of `finish` that one, else a hand-off or a compaction when due."""

@@ -270,11 +270,11 @@ class ActionShell:
             self._pause(self._stop, opened)
         if not opened:
             return
-        opened.sort(key=lambda found: (not (found.is_unknown and found.seconds <= 0), found.seconds))
+        opened.sort(key=_urgency)
         first, *rest = opened
         if first.entry.is_wait:
             self._wait(first)
-        for other in rest:
+        for other in reversed(rest):
             if other.entry.is_asked:
                 self.journal.ask(other.entry)
             elif not other.is_stored and not other.is_unknown:
@@ -358,6 +358,12 @@ def _waited(entry: Entry) -> Tried:
 def _spec(action: Execute) -> ToolSpec:
     is_model = action.request.kind == "llm"
     return model_spec(action.request.name) if is_model else get_tool(action.request.name)
+
+
+def _urgency(opened: Open) -> tuple[bool, float, int]:
+    """Return what comes first of what is open: questions, of which the last one is what the run waits for."""
+    is_question = opened.is_unknown and opened.seconds <= 0
+    return not is_question, opened.seconds, -opened.entry.action.ordinal
 
 
 def _question(opened: Open) -> str:

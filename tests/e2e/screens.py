@@ -100,6 +100,7 @@ PAGES = {
     "limit-new": "/limits/new?scope=key",
     "pause-agent": "/agents/site-research/pause",
     "approvals": "/approvals",
+    "approvals-bad-query": "/approvals?q=is:overdeu",
     "approval-rules": "/policies/approval-rules",
     "sla": "/approvals/sla",
     "escalations": "/policies/escalations",

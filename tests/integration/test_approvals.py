@@ -1,5 +1,6 @@
 """What a run asks people: decided on the desk, by the team's rules, and done once."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -26,7 +27,8 @@ from runs.services.kill_run import kill_run
 from runs.services.start_run import start_run
 from tests.ledger import create, entries
 from tests.personas import World, actor, member
-from tests.runs import a_worker, claim, drive, output
+from tests.rehearsal import provider, rehearsal_model
+from tests.runs import a_run, a_worker, claim, drive, output
 
 pytestmark = pytest.mark.django_db(transaction=True)
 LEDGER = {"tool": "test.ledger", "args": {"entry": "pay 5"}}
@@ -131,7 +133,7 @@ class TestActionsOfOneTurn:
 
     @pytest.fixture
     def asked(self, run: Run) -> list[Request]:
-        return list(Request.objects.filter(run=run, status="pending").order_by("seq"))
+        return list(Request.objects.filter(run=run, status="pending").order_by("pk"))
 
     def test_all_are_asked_at_once_and_the_run_goes_on_when_the_last_is_decided(
         self, run: Run, asked: list[Request], eve: Actor
@@ -167,6 +169,28 @@ class TestActionsOfOneTurn:
         decide(actor=eve, request_id=again.pk, choice=choice(again, "approve"))
         done(run)
         assert entries() == [("pay 1", 1), ("pay 2", 1), ("pay 3", 1)]
+
+    def test_calls_of_one_answer_of_a_model_are_done_when_all_are_decided(
+        self, ada: Actor, world: World
+    ) -> None:
+        """Also those that the agent's own definition wants to have approved; these are asked about one after the other."""
+        calls = [{"tool": "test_ledger", "args": {"entry": f"pay {n}"}} for n in (1, 2)]
+        task = f"Play this.\n```rehearsal\n{json.dumps([{'calls': calls}, {'finish': 'done'}])}\n```"
+        worker = a_worker()
+        with rehearsal_model() as model:
+            provider(world.analytical.pk, model)
+            run = a_run("test-talker", {"task": task}, team=world.analytical)
+            for n in (1, 2):
+                while run.status != "awaiting_approval":
+                    advance(claim(worker))
+                    run.refresh_from_db()
+                request = request_of(run)
+                assert (request.args, entries()) == ({"entry": f"pay {n}"}, [])
+                assert len(turn_of(run.pk, request.seq)) == n
+                decide(actor=ada, request_id=request.pk, choice=choice(request, "approve"))
+                run.refresh_from_db()
+            assert output(done(run)) == {"output": "done"}
+        assert entries() == [("pay 1", 1), ("pay 2", 1)]
 
     def test_they_leave_the_desk_with_their_run(self, ada: Actor, run: Run, asked: list[Request]) -> None:
         kill_run(actor=ada, run_id=run.pk, reason="enough")
