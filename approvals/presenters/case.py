@@ -126,6 +126,15 @@ def turn_places(turn: Sequence[Request], here: Request) -> list[TurnPlace]:
     return places if len(places) > 1 else []
 
 
+def vote_notes(request: Request, seat: int | None, me: int | None, names: Mapping[int, str]) -> list[str]:
+    """Return who decides in whose place: the reader, by their `seat`, and those whom others gave their vote."""
+    principal = names.get(seat) if seat is not None and seat != me else None
+    found = [_("You decide in the place of %s.") % principal] if principal else []
+    given = [one for one in request.delegations if one["from"] in names and one["to"] in names]
+    told = _("%(from)s has given their vote to %(to)s.")
+    return found + [told % {"from": names[one["from"]], "to": names[one["to"]]} for one in given]
+
+
 def alike_title(request: Request) -> str:
     """Return what requests of its sort have in common, in words."""
     names = ", ".join(sorted(request.args)) if isinstance(request.args, dict) else ""

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.db.models.functions import Now
 
-from agentops.accounts.models import Membership
+from agentops.accounts.models import Membership, User
 from agentops.accounts.roles import ROLE_SCOPES, Role, Scope
 from approvals.engine.stages import NOBODY, Room, Stage, stages_of
 from approvals.models import Absence, Decision, QueueMember, Request
@@ -53,6 +53,12 @@ def absent_ids(team_id: UUID, user_id: int) -> list[int]:
         team_id=team_id, delegate_id=user_id, starts_at__lte=Now(), ends_at__gt=Now()
     )
     return list(found.values_list("user_id", flat=True))
+
+
+def names_of(user_ids: Iterable[int]) -> dict[int, str]:
+    """Return the user names of those who stand on a request that was read for the actor."""
+    wanted = set(user_ids) - {NOBODY}
+    return dict(User.objects.filter(pk__in=wanted).values_list("pk", "username")) if wanted else {}
 
 
 def _votes(request: Request) -> Iterable[Decision]:

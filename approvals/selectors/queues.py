@@ -31,3 +31,10 @@ def absences_for(actor: Actor) -> list[Absence]:
     actor.require(Scope.READ)
     rows = Absence.objects.filter(team_id=actor.team_id, ends_at__gt=Now()).select_related("user", "delegate")
     return list(rows.order_by("starts_at", "id")[:200])
+
+
+def own_absence(actor: Actor) -> Absence | None:
+    """Return the actor's own absence that goes on now, if there is one; its delegate decides meanwhile."""
+    rows = Absence.objects.filter(team_id=actor.team_id, user_id__in=[actor.user_id])
+    now = rows.filter(starts_at__lte=Now(), ends_at__gt=Now()).select_related("delegate")
+    return now.order_by("-ends_at").first()

@@ -18,9 +18,10 @@ from agentops.common.errors import (
     NotAllowedError,
 )
 from approvals.models import Request
-from approvals.presenters.case import Case, case_of, change_lines, refuse, row_of, turn_places
+from approvals.presenters.case import Case, case_of, change_lines, refuse, row_of, turn_places, vote_notes
 from approvals.presenters.posted import choice_of
-from approvals.selectors.people import reviewers_of
+from approvals.selectors.people import names_of, reviewers_of
+from approvals.selectors.queues import own_absence
 from approvals.selectors.requests import (
     FOLDERS,
     Counts,
@@ -162,6 +163,7 @@ def _page(
     context: dict[str, Any] = {
         "rows": rows, "older": page.next_cursor, "folder": folder, "folder_asked": request.GET.get("folder") == folder, "counts": counts, "query": query, "problem": problem,
         "place": urlencode({"folder": folder} | ({"q": query} if query else {})), "case": shown, "is_alone": is_alone,
+        "absence": own_absence(actor),
         **_around([one.pk for one in page.items], here), **_of_case(actor, shown), **more,
     }  # fmt: skip
     if more.get("edit") is not None and shown:
@@ -206,7 +208,12 @@ def _of_case(actor: Actor, shown: Case | None) -> dict[str, Any]:
         return {}
     request: Request = shown.request
     standing = standing_of(request, actor) if request.status == "pending" else None
+    seat = standing.seat if standing and standing.seat != actor.user_id else None
+    voters = {user_id for given in request.delegations for user_id in given.values()} | (
+        {seat} if seat else set()
+    )
     return {
+        "votes": vote_notes(request, seat, actor.user_id, names_of(voters)),
         "decisions": decisions_of(request), "comments": comments_of(request), "standing": standing,
         "may_decide": bool(standing and standing.may), "holder_id": holder_of(request), "me": actor.user_id,
         "others": [one.user for one in reviewers_of(actor.team_id) if one.user_id not in (actor.user_id, request.initiator_id)],

@@ -1,12 +1,16 @@
 """The desk's pages without a browser: the search, what stands beside a request, and what decides nothing."""
 
+from datetime import timedelta
+
 import pytest
 from bs4 import BeautifulSoup
 from django.db.models.functions import Now
 from django.test import Client
 
 from agentops.accounts.models import Team
-from approvals.models import Decision, Request
+from agentops.accounts.roles import Role
+from approvals.models import Absence, Decision, Queue, QueueMember, Request
+from approvals.services.delegate_request import delegate_request
 from approvals.services.save_rule import set_mode
 from runs.models import Run
 from runs.services.advance import advance
@@ -161,3 +165,21 @@ def test_actions_of_one_turn_lead_to_each_other(see: See, ada: Client, team: Tea
     ]
     links = [str(link["href"]).partition("?")[0] for link in turn.select("a")]
     assert links == [f"/approvals/{first.pk}", f"/approvals/{third.pk}"]
+
+
+def test_who_decides_in_whose_place_is_told(see: See, ada: Client, team: Team, run: Run) -> None:
+    request = a_request(run, stages=[{"quantifier": "any", "queue": "payments"}])
+    user, grace = builders.a_person(team), builders.a_person(team, "grace", Role.REVIEWER)
+    queue = Queue.objects.create(team=team, slug="payments", name="Payments")
+    QueueMember.objects.create(queue=queue, user=grace)
+    assert "only people of the queue" in words(see(f"/approvals/{request.pk}"))
+    delegate_request(actor=actor(grace), request_id=request.pk, to=user.username)
+    page = see(f"/approvals/{request.pk}")
+    assert [words(line) for line in page.select(".vote")] == [
+        "You decide in the place of grace.",
+        f"grace has given their vote to {user.username}.",
+    ]
+    Absence.objects.create(
+        team=team, user=user, delegate=grace, starts_at=Now() - timedelta(hours=1), ends_at=Now() + timedelta(days=2)
+    )  # fmt: skip
+    assert "You are out of office; grace decides in your place until" in words(see("/approvals"))
