@@ -94,13 +94,13 @@ def item_row(item: Item, why: str = "") -> ItemRow:
 def hit_row(hit: Hit) -> ItemRow:
     names = {"lexical": _("words"), "vector": _("letters")}
     places = ", ".join(f"{names[name]} #{place}" for name, place in sorted(hit.ranked.places.items()))
-    parts = [
-        places,
-        _("age ×%(n).2f") % {"n": hit.ranked.decay},
-        _("importance ×%(n).2f") % {"n": hit.ranked.importance_factor},
-        _("trust ×%(n).2f") % {"n": hit.ranked.trust_factor},
-    ]
-    return item_row(hit.item, " · ".join(parts))
+    factors = (
+        (_("age ×%(n).2f"), hit.ranked.decay),
+        (_("importance ×%(n).2f"), hit.ranked.importance_factor),
+        (_("trust ×%(n).2f"), hit.ranked.trust_factor),
+    )
+    told = [label % {"n": factor} for label, factor in factors if round(factor, 2) != 1.0]
+    return item_row(hit.item, " · ".join([places, *told]))
 
 
 def status_tabs(current: str) -> list[tuple[str, str | Promise, bool]]:
@@ -121,9 +121,7 @@ def revision_rows(revisions: Sequence[Revision]) -> list[RevisionRow]:
     ]
     if revisions:
         first = revisions[-1]
-        rows.append(
-            RevisionRow(first, _chip(first.status), text_lines("", first.text), [], len(revisions) == 1)
-        )
+        rows.append(RevisionRow(first, _chip(first.status), _all_new(first.text), [], len(revisions) == 1))
     return rows
 
 
@@ -143,7 +141,13 @@ def _changes(old: Revision, new: Revision) -> list[str]:
     return told
 
 
+def _all_new(said: str) -> list[DiffLine]:
+    return [line for line in text_lines("", said) if line.sign != "d"]
+
+
 def _told(value: object) -> str:
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
     if isinstance(value, list):
         value = ", ".join(map(str, value))
     return text.visible(text.shorten(str(value), 80)) if value not in (None, "") else "–"

@@ -62,7 +62,7 @@ def space_page(request: HttpRequest, actor: Actor, space: str) -> HttpResponse:
 def _searched(request: HttpRequest, actor: Actor, slugs: list[str]) -> dict[str, object]:
     asked, mode = request.GET.get("q", "").strip(), request.GET.get("mode", "hybrid")
     if not asked:
-        return {"q": "", "modes": list(SearchMode), "mode": mode}
+        return {"asked": "", "modes": list(SearchMode), "mode": mode}
     told, found = "", Found([], ())
     try:
         kind = SearchMode(mode) if mode in set(SearchMode) else SearchMode.HYBRID
@@ -71,7 +71,7 @@ def _searched(request: HttpRequest, actor: Actor, slugs: list[str]) -> dict[str,
         told = error.detail
     hits = [hit_row(hit) for hit in found.hits]
     return {
-        "q": asked,
+        "asked": asked,
         "modes": list(SearchMode),
         "mode": mode,
         "hits": hits,
