@@ -6,10 +6,12 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
+from django.db.models import Model
 
 from runs.archives.needs import is_needed
+from runs.checkpoints.store import DELTA, SEGMENT
 from runs.engine.retention import Act, Rule, prune_days, rule_for
-from runs.models import Agent
+from runs.models import Agent, Attempt, Checkpoint, Intent, LogLine, Outcome, Step
 from runs.selectors.retention import DueRun
 
 OPEN = ("queued", "running", "sleeping", "waiting", "awaiting_approval", "paused")
@@ -24,6 +26,11 @@ WHERE g.run_id = r.id AND g.kind = 'g' AND g.seq < r.head_seq
     AND NOT EXISTS (SELECT 1 FROM runs_branch b WHERE b.run_id = r.id)
     AND r.branch = 1 AND r.archived_at IS NULL AND NOT 'integrity_failed' = ANY(r.health)
 """
+# What a cut takes away: of these tables what its condition names, the deltas last, which tell that something is left to do.
+GONE: list[tuple[type[Model], str]] = [
+    *((model, "x.seq < {first_seq}") for model in (Attempt, Intent, Outcome, LogLine, Step)),
+    (Checkpoint, f"x.kind IN ('{DELTA}', '{SEGMENT}') AND x.seq <= {{seq}}"),
+]
 _LEFT = """
 EXISTS (SELECT 1 FROM runs_cut k JOIN runs_checkpoint c ON c.run_id = k.run_id AND c.kind IN ('d', 'g') AND c.seq <= k.seq
     WHERE k.run_id = r.id)

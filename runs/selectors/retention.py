@@ -117,11 +117,16 @@ def due_sums_for(actor: Actor, *, instead: Rule | None = None, without: UUID | N
     Raises: NotAllowedError
     """
     actor.require(Scope.READ)
-    rules = [rule for rule in rules_of(actor.team_id) if rule.id != without]
-    if instead is not None:
-        place = (instead.agent_id, instead.status)
-        rules = [r for r in rules if r.id != instead.id and (r.agent_id, r.status) != place] + [instead]
-    return due_sums(actor.team_id, rules)
+    return due_sums(actor.team_id, rules_instead(actor.team_id, instead=instead, without=without))
+
+
+def rules_instead(team_id: UUID, *, instead: Rule | None, without: UUID | None = None) -> list[Rule]:
+    """Return the policies of a team with one in the place of another, or without one."""
+    rules = [rule for rule in rules_of(team_id) if rule.id != without]
+    if instead is None:
+        return rules
+    place = (instead.agent_id, instead.status)
+    return [r for r in rules if r.id != instead.id and (r.agent_id, r.status) != place] + [instead]
 
 
 def due_sums(team_id: UUID, rules: Sequence[Rule]) -> list[DueSum]:

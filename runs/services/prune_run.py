@@ -12,12 +12,12 @@ from runs.archives.tables import bytes_of, table
 from runs.checkpoints.blobs import put, shelved
 from runs.checkpoints.chain import cut_hash
 from runs.checkpoints.codec import Encoded, encode
-from runs.checkpoints.store import DELTA, SEGMENT, SNAPSHOT, Rebuilt, genesis, rebuild
+from runs.checkpoints.store import SNAPSHOT, Rebuilt, genesis, rebuild
 from runs.checkpoints.verify import mac_of_cut
 from runs.engine.frozen import thaw
 from runs.journal.fence import execute, query
-from runs.models import Attempt, Checkpoint, Cut, Intent, LogLine, Outcome, Run, Step
-from runs.selectors.prunable import POINT
+from runs.models import Checkpoint, Cut, Run, Step
+from runs.selectors.prunable import GONE, POINT
 from runs.services.delete_runs import LOCK_WAIT
 
 BATCH_ROWS = 2000
@@ -110,11 +110,11 @@ def _take_away(cut: Cut) -> int:
 
 @lru_cache(maxsize=2)
 def _statements(template: str, alias: str) -> list[str]:
-    """Return the statement for each table, the deltas last: they tell that there is something left to do."""
-    of_steps = [(model, "x.seq < %(first_seq)s") for model in (Attempt, Intent, Outcome, LogLine, Step)]
-    kinds = f"x.kind IN ('{DELTA}', '{SEGMENT}') AND x.seq <= %(seq)s"
-    parts = [*of_steps, (Checkpoint, kinds)]
+    """Return the statement for each table."""
+    bound = {"first_seq": "%(first_seq)s", "seq": "%(seq)s"}
     return [
-        template.format(table=table(model), condition=condition, bytes=bytes_of(model, alias))
-        for model, condition in parts
+        template.format(
+            table=table(model), condition=condition.format_map(bound), bytes=bytes_of(model, alias)
+        )
+        for model, condition in GONE
     ]

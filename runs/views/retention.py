@@ -11,12 +11,14 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from agentops.accounts.roles import Actor, Scope
 from agentops.common.errors import AgentOpsError, ConflictError
+from runs.engine.retention import Rule
 from runs.models import RetentionPolicy
 from runs.presenters import text
 from runs.presenters.audit import detail_of
 from runs.presenters.retention import due_row, job_words, policy_form, policy_row, settings_of
 from runs.selectors.audit import entries_for
 from runs.selectors.console.lists import agents_with_counts
+from runs.selectors.prune_preview import prune_sums_for
 from runs.selectors.retention import (
     due_sums_for,
     job_for,
@@ -44,10 +46,12 @@ SHOWN_CHANGES = 20
 @room
 def policy_list(request: HttpRequest, actor: Actor) -> HttpResponse:
     """The policies, what they would do tonight, the works of the last nights, and for admins who changed what."""
-    due, policies = due_sums_for(actor), list(policies_for(actor))
+    prunes, policies = prune_sums_for(actor), list(policies_for(actor))
+    due = [*due_sums_for(actor), *(prunes or ())]
     context = {
         "rows": [policy_row(policy) for policy in policies],
         "due": [due_row(one) for one in due],
+        "is_uncounted": prunes is None,
         "is_due": any(one.n_runs for one in due) or any(one.is_on and one.prune_days for one in policies),
         "jobs": [job_words(job) for job in jobs_for(actor, limit=SHOWN_JOBS).items],
         "can_edit": actor.can(Scope.ADMIN),
@@ -144,7 +148,7 @@ def _form_page(request: HttpRequest, actor: Actor, policy: RetentionPolicy | Non
         context["row"] = policy_row(policy)
     values = form.values if posted is not None else None
     if values is None:
-        context["due"] = [due_row(one) for one in due_sums_for(actor) if policy and one.rule.id == policy.pk]
+        context |= _due(actor, policy.pk, None) if policy else {"due": []}
         return respond(request, "runs/retention_policy.html", context, status=422 if posted else 200)
     try:
         if "preview" in request.POST:
@@ -168,8 +172,17 @@ def _preview(actor: Actor, policy: RetentionPolicy | None, values: dict[str, Any
         draft = draft_of(actor, agent=slug, status=policy.status, **settings)
         draft.pk = policy.pk
     rule = rule_of(draft)
-    due = [due_row(one) for one in due_sums_for(actor, instead=rule) if one.rule == rule]
-    return {"due": due, "is_previewed": True}
+    return _due(actor, rule.id, rule) | {"is_previewed": True}
+
+
+def _due(actor: Actor, policy_id: UUID, instead: Rule | None) -> dict[str, Any]:
+    """Return what one policy would do now."""
+    prunes = prune_sums_for(actor, instead=instead)
+    found = [*due_sums_for(actor, instead=instead), *(prunes or ())]
+    return {
+        "due": [due_row(one) for one in found if one.rule.id == policy_id],
+        "is_uncounted": prunes is None,
+    }
 
 
 def _saved(actor: Actor, policy: RetentionPolicy | None, values: dict[str, Any], version: int) -> None:

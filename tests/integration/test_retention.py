@@ -26,6 +26,7 @@ from runs.models import (
     RunSize,
     Step,
 )
+from runs.selectors.prune_preview import prune_sums_for
 from runs.selectors.retention import due_runs, due_sums, due_sums_for
 from runs.services.advance import advance
 from runs.services.begin_retention import begin_nights, begin_retention, stop_retention
@@ -271,7 +272,11 @@ def test_a_pruned_run_has_a_clean_chain_and_the_same_states_behind_the_cut() -> 
     last, later = state(run), Checkpoint.objects.filter(run=run, kind="d").order_by("-seq")[3].seq
     before = state(run, later)
     n_steps = Step.objects.filter(run=run).count()
+    create_retention(actor=actor_of(run), prune_days=5)
+    [told] = prune_sums_for(actor_of(run)) or []
     freed = prune_run(run_id=run.pk, after_days=5, by="a test")
+    assert (told.act, told.n_runs, told.row_bytes) == (Act.PRUNE, 1, freed)
+    assert prune_sums_for(actor_of(run)) == []
     cut = Cut.objects.get(run=run)
     assert cut.row_bytes == freed > 10_000
     assert n_steps - Step.objects.filter(run=run).count() == cut.n_steps > 200

@@ -6,6 +6,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from agentops.accounts.selectors import actor_named
 from agentops.common.errors import AgentOpsError
+from runs.selectors.prune_preview import prune_sums_for
 from runs.selectors.retention import DueSum, due_sums, rules_of
 from runs.services.begin_retention import begin_retention
 from runs.services.work_on_retention import work_on_retention
@@ -24,7 +25,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             actor = actor_named(options["user"], options["team"])
-            for due in due_sums(actor.team_id, rules_of(actor.team_id)):
+            for due in [*due_sums(actor.team_id, rules_of(actor.team_id)), *(prune_sums_for(actor) or ())]:
                 self.stdout.write(_line(due))
             if options["dry_run"]:
                 self.stdout.write("nothing was changed")
