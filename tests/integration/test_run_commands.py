@@ -1,5 +1,6 @@
 """`manage.py create_token`, `start_run`, `runs`, `prune`, `reindex` and `preflight`."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from io import StringIO
 from threading import Thread
@@ -12,8 +13,10 @@ from django.db.models.functions import Now
 from django.test import Client
 
 from runs.models import Run, RunText
-from tests.personas import World
-from tests.runs import a_run, drive
+from runs.services.advance import advance
+from runs.services.kill_run import kill_run
+from tests.personas import World, actor
+from tests.runs import a_run, a_worker, claim, drive
 
 pytestmark = pytest.mark.django_db
 
@@ -89,6 +92,29 @@ def test_following_shows_the_steps_and_fails_with_the_run(world: World) -> None:
     with pytest.raises(CommandError, match="gave up"):
         said("start_run", "test-misbehaves", "--input", '{"how": "fails"}', "--user", "ada", "--follow")
     worker.join()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_following_says_that_somebody_is_waited_for(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    def work() -> None:
+        while not Run.objects.exists():
+            pass
+        run = Run.objects.get()
+        advance(claim(a_worker()))
+        told = ""
+        while "awaiting_approval" not in told:
+            told += capsys.readouterr().out
+        assert f"somebody has to answer, at /runs/{run.id}" in told
+        kill_run(actor=actor(world.ada), run_id=run.id, reason="enough")
+        connection.close()
+
+    with ThreadPoolExecutor(1) as worker:
+        done = worker.submit(work)
+        with pytest.raises(CommandError, match="enough"):
+            call_command(
+                "start_run", "test-asks", "--input", '{"question": "Who?"}', "--user", "ada", "--follow"
+            )
+        done.result()
 
 
 def test_what_is_due_is_told_without_being_done_and_done_when_asked(world: World) -> None:

@@ -16,6 +16,11 @@ from runs.selectors import run_for, steps_for
 from runs.services.start_run import start_run
 
 POLL_SECONDS = 0.5
+# What a follower would otherwise wait for without knowing.
+FOR_PEOPLE = {
+    RunStatus.AWAITING_APPROVAL: "somebody has to answer, at /runs/{run.id} or /approvals",
+    RunStatus.PAUSED: "somebody has to resume it, at /runs/{run.id}",
+}
 
 
 class Command(BaseCommand):
@@ -46,20 +51,23 @@ class Command(BaseCommand):
             )
         except AgentOpsError as error:
             raise CommandError(_sentence(error)) from error
-        self.stdout.write(f"{run.id} {'started' if is_new else 'was started before'}: {run.title}")
+        self._tell(f"{run.id} {'started' if is_new else 'was started before'}: {run.title}")
         if options["follow"]:
             self._follow(actor, run)
 
     def _follow(self, actor: Actor, run: Run) -> None:
         """Show steps as they are committed. Raises: CommandError when the run ends other than succeeded."""
-        seen = 0
+        seen, status = 0, ""
         while True:
             shown = run_for(actor, run.id)
             seen = self._show_new_steps(actor, shown, seen)
             if RunStatus(shown.status) in TERMINAL:
                 break
+            if shown.status != status and shown.status in FOR_PEOPLE:
+                self._tell(f"{shown.status}: {FOR_PEOPLE[RunStatus(shown.status)]}".format(run=shown))
+            status = shown.status
             time.sleep(POLL_SECONDS)
-        self.stdout.write(f"{shown.status} after {shown.n_steps} steps")
+        self._tell(f"{shown.status} after {shown.n_steps} steps")
         if shown.status != RunStatus.SUCCEEDED:
             raise CommandError((shown.error or {}).get("message") or shown.end_reason or shown.status)
 
@@ -67,8 +75,12 @@ class Command(BaseCommand):
         """Return the last node step shown; nodes alone, because their rows come in the order of their numbers."""
         page = steps_for(actor, run.id, after=seen, depth=0)
         for step in page.items:
-            self.stdout.write(_line(step))
+            self._tell(_line(step))
         return page.items[-1].seq if page.items else seen
+
+    def _tell(self, line: str) -> None:
+        self.stdout.write(line)
+        self.stdout.flush()  # for whoever reads a pipe while the run goes on
 
 
 def _input(text: str) -> Any:
