@@ -1,6 +1,6 @@
 """Jobs that plug-ins give the clock, from AppConfig.ready; each finds by itself what is due, and may be done twice."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 _chores: dict[str, tuple[Callable[[], object], int]] = {}
 
@@ -10,8 +10,8 @@ def add_chore(name: str, job: Callable[[], object], *, every_ticks: int = 1) -> 
     _chores[name] = (job, every_ticks)
 
 
-def do_chores(n_ticks: int) -> None:
-    """Do the jobs whose turn it is in the clock's round `n_ticks`."""
-    for job, every_ticks in _chores.values():
+def chores_of(n_ticks: int) -> Iterator[tuple[str, Callable[[], object]]]:
+    """Yield the jobs whose turn it is in the clock's round `n_ticks`, by name."""
+    for name, (job, every_ticks) in list(_chores.items()):
         if n_ticks % every_ticks == 0:
-            job()
+            yield name, job

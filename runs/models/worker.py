@@ -38,7 +38,8 @@ class Worker(models.Model):
 class ClockBeat(models.Model):
     """One row per clock process: when it last went round, how long that took, and what it found wrong.
 
-    `problems` has the error of each agent file that could not be loaded.
+    `problems` has the error of each agent file that could not be loaded, `failing` that of each job that failed at its
+    last turn.
     """
 
     id = models.UUIDField(primary_key=True)
@@ -48,6 +49,7 @@ class ClockBeat(models.Model):
     beat_at = models.DateTimeField(db_default=Now())
     tick_seconds = models.FloatField(default=0.0)
     problems = models.JSONField(default=dict)
+    failing = models.JSONField(default=dict, db_default={})
 
     def __str__(self) -> str:
         return f"clock on {self.host}:{self.pid}"

@@ -1,6 +1,6 @@
 """Whether the machinery behind the runs is alive, and what is late."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -23,12 +23,14 @@ _Connection: Any = kombu_connection.Connection  # kombu declares types and leave
 class SystemStatus:
     """What works: `broker_error` is empty when the broker answers, and None when nobody asked it.
 
-    `clock_age_seconds` is how long ago the last clock went round, None when none ever has.
+    `clock_age_seconds` is how long ago the last clock went round, None when none ever has; `failing_jobs` are those of
+    the clocks that failed at their last turn, each with its error.
     """
 
     workers: list[Worker]
     clock_age_seconds: float | None
     broker_error: str | None
+    failing_jobs: dict[str, str] = field(default_factory=dict)
 
     @property
     def is_clock_on_time(self) -> bool:
@@ -44,6 +46,10 @@ class SystemStatus:
             found.append("no clock has ever run: timers do not fire and lost runs are not found")
         elif not self.is_clock_on_time:
             found.append(f"the clock is late: it last went round {self.clock_age_seconds:.0f} s ago")
+        found += [
+            f"the clock's job {name!r} fails ({error}), the others go on: its log has the details"
+            for name, error in self.failing_jobs.items()
+        ]
         if self.broker_error:
             found.append(f"the broker does not answer ({self.broker_error}): runs start with delay")
         return found
@@ -61,18 +67,19 @@ def system_status(*, with_broker: bool = True) -> SystemStatus:
         workers=list(workers.order_by("host", "pid")),
         clock_age_seconds=clock["age"].total_seconds() if clock["age"] is not None else None,
         broker_error=_broker_error() if with_broker else None,
+        failing_jobs=_told_by_clock("failing"),
     )
 
 
 def agent_file_problems() -> dict[str, str]:
     """Return the error of each agent file that could not be loaded, as the clock that went round last tells it."""
+    return _told_by_clock("problems")
+
+
+def _told_by_clock(column: str) -> dict[str, str]:
     fresh = Now() - timedelta(seconds=CLOCK_LATE_SECONDS)
-    told = (
-        ClockBeat.objects.filter(beat_at__gt=fresh)
-        .order_by("-beat_at")
-        .values_list("problems", flat=True)
-        .first()
-    )
+    beats = ClockBeat.objects.filter(beat_at__gt=fresh).order_by("-beat_at")
+    told = beats.values_list(column, flat=True).first()
     return {str(name): str(error) for name, error in told.items()} if isinstance(told, dict) else {}
 
 

@@ -7,7 +7,9 @@ from django.db.models.functions import Now
 from django.test import Client
 
 from agentops.common.ids import new_id
+from runs import chores
 from runs.models import ClockBeat, Worker
+from runs.services.tick import Clock
 from tests.runs import a_worker
 
 pytestmark = pytest.mark.django_db
@@ -63,3 +65,25 @@ def test_a_broker_that_is_gone_is_named(settings: pytest.FixtureRequest) -> None
 
 def test_healthz_says_that_the_process_lives() -> None:
     assert Client().get("/healthz").json() == {"status": "ok"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_job_of_the_clock_that_fails_is_named_and_holds_up_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done, errors = [], [LookupError("no such thing")]
+
+    def fails_once() -> None:
+        if errors:
+            raise errors.pop()
+
+    monkeypatch.setattr(
+        chores, "_chores", {"count sheep": (fails_once, 1), "feed": (lambda: done.append(1), 1)}
+    )
+    a_worker()
+    clock = Clock()
+    clock.tick()
+    assert ready() == (503, ["the clock's job 'count sheep' fails (LookupError: no such thing), the others go on: its log has the details"])  # fmt: skip
+    assert done == [1]
+    clock.tick()
+    assert ready() == (200, [])
