@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Max
+from django.db.models import F
 from django.db.models.functions import Now
 from kombu import connection as kombu_connection
 from kombu.exceptions import KombuError
@@ -62,24 +62,24 @@ def system_status(*, with_broker: bool = True) -> SystemStatus:
     """
     alive = Now() - timedelta(seconds=conf().lease_seconds)
     workers = Worker.objects.filter(dead_at__isnull=True, beat_at__gt=alive)
-    clock = ClockBeat.objects.aggregate(age=Now() - Max("beat_at"))
+    clock = ClockBeat.objects.annotate(age=Now() - F("beat_at")).order_by("-beat_at").first()
     return SystemStatus(
         workers=list(workers.order_by("host", "pid")),
-        clock_age_seconds=clock["age"].total_seconds() if clock["age"] is not None else None,
+        clock_age_seconds=clock.age.total_seconds() if clock else None,
         broker_error=_broker_error() if with_broker else None,
-        failing_jobs=_told_by_clock("failing"),
+        failing_jobs=clock.failing if clock else {},
     )
 
 
 def agent_file_problems() -> dict[str, str]:
     """Return the error of each agent file that could not be loaded, as the clock that went round last tells it."""
-    return _told_by_clock("problems")
-
-
-def _told_by_clock(column: str) -> dict[str, str]:
     fresh = Now() - timedelta(seconds=CLOCK_LATE_SECONDS)
-    beats = ClockBeat.objects.filter(beat_at__gt=fresh).order_by("-beat_at")
-    told = beats.values_list(column, flat=True).first()
+    told = (
+        ClockBeat.objects.filter(beat_at__gt=fresh)
+        .order_by("-beat_at")
+        .values_list("problems", flat=True)
+        .first()
+    )
     return {str(name): str(error) for name, error in told.items()} if isinstance(told, dict) else {}
 
 
