@@ -182,7 +182,8 @@ class TestChildren:
         assert [run["title"] for run in rest["items"]] == ["ok 3", "ok 4"]
         assert rest["next_cursor"] is None
         only = ada.get(f"{address}?status=cancelled&status=succeeded").json()["items"]
-        assert [run["title"] for run in only] == ["ok 0", "ok 4"]
+        assert [run["status"] for run in only] == ["succeeded", "cancelled"]
+        assert only[1]["title"] == "ok 4"
         assert ada.get(f"{address}?seq=2").json()["items"]
         assert ada.get(f"{address}?seq=3").json()["items"] == []
 

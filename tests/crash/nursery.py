@@ -133,10 +133,18 @@ def _ended(pid: int) -> int | None:
 
 
 def _fork(question: dict[str, Any]) -> int:
+    """Return the id of a process that leads a session of its own: whoever is told of it may end the whole of that."""
+    told, tell = os.pipe()
     pid = os.fork()
     if pid:
+        os.close(tell)
+        with os.fdopen(told, "rb") as has_session:
+            has_session.read(1)
         return pid
     try:
+        os.setsid()
+        os.close(told)
+        os.close(tell)
         _begin(question)
     finally:  # whatever happens, a fork never goes on as a nursery
         os._exit(70)
@@ -144,8 +152,7 @@ def _fork(question: dict[str, Any]) -> int:
 
 
 def _begin(question: dict[str, Any]) -> None:
-    """Be the process that was asked for: with its session, output, environment and settings."""
-    os.setsid()
+    """Be the process that was asked for: with its output, environment and settings."""
     log = os.open(question["log"], os.O_WRONLY | os.O_APPEND)
     for number in (1, 2):
         os.dup2(log, number)

@@ -46,8 +46,9 @@ def test_pausing_resuming_and_killing(desk: Page, version: AgentVersion) -> None
     desk.get_by_role("button", name="Resume").dblclick()
     expect(chip).to_have_text("Queued")
 
-    desk.get_by_role("link", name="Kill…").click()
     dialog = desk.get_by_role("dialog", name="Kill this run?")
+    desk.wait_for_load_state("networkidle")  # both answers to the double click are in place
+    desk.get_by_role("link", name="Kill…").click()
     expect(dialog).to_contain_text("may have happened all the same")
     dialog.get_by_role("button", name="Kill the run").click()  # refused by the browser: the word is not typed
     expect(dialog).to_be_visible()
