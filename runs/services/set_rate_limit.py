@@ -32,9 +32,9 @@ def set_rate_limit(
         raise ConflictError(
             f"{slug}/{model} has limits already; change them with PATCH", version=provider.version
         )
-    others = [one for one in provider.catalog if one["name"] != model]
-    place = next((n for n, one in enumerate(provider.catalog) if one["name"] == model), len(others))
-    models = [*others[:place], said | _checked(changes), *others[place:]]
+    columns = _checked(changes)
+    models = [one | columns if one["name"] == model else one for one in provider.catalog]
+    models += [said | columns] if said not in provider.catalog else []
     update_provider(actor=actor, slug=slug, changes={"models": models}, version=version or provider.version)
     return rate_limit_for(actor, slug, model)
 
