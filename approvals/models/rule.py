@@ -6,6 +6,7 @@ from django.db.models.functions import Now
 from agentops.accounts.models import Team
 from agentops.common.ids import new_id
 from approvals.engine.words import MODES, VERDICTS
+from runs.models import Agent
 
 
 class Policy(models.Model):
@@ -44,7 +45,8 @@ class AgentMode(models.Model):
 class Rule(models.Model):
     """What becomes of actions that fit `when`: allowed, asked about or denied; see approvals.engine.rules.
 
-    `stages` say who is asked, one after the other. `preset` names the set that it came from.
+    `stages` say who is asked, one after the other. `preset` names the set that it came from; `defined_by` is the agent whose
+    definition says so (ADR 0027).
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -56,6 +58,7 @@ class Rule(models.Model):
     when = models.JSONField(default=dict)
     stages = models.JSONField(default=list)
     preset = models.CharField(max_length=40, blank=True, db_default="", default="")
+    defined_by = models.ForeignKey(Agent, on_delete=models.CASCADE, null=True, related_name="+")
     version = models.IntegerField(default=1)
     created_by = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)

@@ -15,7 +15,7 @@ class Budget(models.Model):
     """What may be spent, by whom, in which period (runs.engine.budgets).
 
     `name` is the slug of the agent (`agent` is then set), or the id of the run (`run` is then set), else empty. `limits` holds
-    for each unit `soft` and `hard`. `version` counts edits.
+    for each unit `soft` and `hard`. `version` counts edits. `defined_by` is the agent whose definition says so (ADR 0027).
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -28,6 +28,7 @@ class Budget(models.Model):
     )
     period = models.CharField(max_length=10)
     limits = models.JSONField()
+    defined_by = models.ForeignKey(Agent, on_delete=models.CASCADE, null=True, related_name="+")
     version = models.IntegerField(default=1)
     created_by = models.CharField(max_length=200)
     created_at = models.DateTimeField(db_default=Now(), editable=False)

@@ -17,7 +17,7 @@ class Schedule(models.Model):
 
     `next_at` is the fire that comes next, null while paused. `agent_version` null stands for the newest published one
     at each fire. `fire_at_property` names the property of the input that is to hold the fire's time. `version` counts
-    edits; a form sends it back to say what it saw.
+    edits; a form sends it back to say what it saw. `defined_by` is the agent whose definition says so (ADR 0027).
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -37,6 +37,7 @@ class Schedule(models.Model):
     missed = models.CharField(max_length=10, default=Missed.ONCE.value)
     overlap = models.CharField(max_length=10, default=Overlap.SKIP.value)
     is_paused = models.BooleanField(default=False)
+    defined_by = models.ForeignKey(Agent, on_delete=models.CASCADE, null=True, related_name="+")
     next_at = models.DateTimeField(null=True)
     version = models.IntegerField(default=1)
     idempotency_key = models.CharField(max_length=200, null=True)  # noqa: DJ001 -- NULL is no key, '' would be one

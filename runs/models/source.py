@@ -59,7 +59,7 @@ class Trigger(models.Model):
     """Events that start runs of an agent, each event once.
 
     `input_template` makes the input of the event; null takes its payload as it is. An event starts a run when it has the name,
-    the key if one is given, and a payload that contains `match`.
+    the key if one is given, and a payload that contains `match`. `defined_by` is the agent whose definition says so (ADR 0027).
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -74,6 +74,7 @@ class Trigger(models.Model):
     input_template = models.JSONField(null=True)
     priority = models.SmallIntegerField(default=0)
     is_paused = models.BooleanField(default=False)
+    defined_by = models.ForeignKey(Agent, on_delete=models.CASCADE, null=True, related_name="+")
     version = models.IntegerField(default=1)
     created_by = models.CharField(max_length=200)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
