@@ -91,20 +91,17 @@ def wait_until(is_true: Callable[[], bool], *, seconds: float = 10.0) -> None:
 def test_a_receiver_that_hangs_holds_up_no_other(
     receiver: Receiver, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
-    settings.AGENTOPS = {"callback_timeout_seconds": 5.0}
+    settings.AGENTOPS = {"callback_timeout_seconds": 60.0}
     released = threading.Event()
-    with a_receiver(monkeypatch, hold=lambda: released.wait(5)) as hanging:
+    with a_receiver(monkeypatch, hold=lambda: released.wait(60)) as hanging:
         places = [one.url.split("/")[2] for one in (receiver, hanging)]
         monkeypatch.setenv("HTTP_ALLOW", ",".join(places))
         end_runs(hanging.url, 30)
         end_runs(receiver.url, 30)
-        began = time.monotonic()
         with CallbackSender():
-            wait_until(lambda: len(receiver.messages) == 30)
-            took = time.monotonic() - began
-            assert len(hanging.messages) == MAX_PER_HOST
+            wait_until(lambda: len(receiver.messages) == 30, seconds=50)
+            wait_until(lambda: len(hanging.messages) == MAX_PER_HOST)
             released.set()
-        assert took < 4
     connection.close()
 
 

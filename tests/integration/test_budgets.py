@@ -20,7 +20,7 @@ from runs.services.resume_run import resume_run
 from runs.services.spending import budget_left
 from tests import ledger
 from tests.budgets import a_budget, purse
-from tests.rehearsal import provider, rehearsal_model
+from tests.rehearsal import bear_faults, provider, rehearsal_model
 from tests.runs import a_run, a_team, a_worker, claim, drive, output
 
 pytestmark = pytest.mark.django_db
@@ -88,8 +88,10 @@ def test_a_request_is_free_that_was_refused_and_spent_as_reserved_where_its_answ
     fault: str, is_billed: bool
 ) -> None:
     with rehearsal_model(next=[fault], retry_after_seconds=0, hang_seconds=1.0) as server:
-        provider(a_team().pk, server, timeout_seconds=0.5)
+        made = provider(a_team().pk, server, timeout_seconds=0.5 if fault in ("timeout", "hang") else 30.0)
         budget = a_budget("run", run=(run := asking()), tokens=10**6)
+        advance(claim(a_worker()))
+        bear_faults(made, server)
         used = output(drive(run))["usage"]
     lost = purse(budget).spent["tokens"] - used["tokens_in"] - used["tokens_out"]
     assert (lost > ANSWER_TOKENS) == is_billed

@@ -258,9 +258,7 @@ def test_a_receiver_that_does_not_answer_is_tried_again(
         with a_server(behaviours[case]) as target:
             monkeypatch.setenv("HTTP_ALLOW", target.split("/")[2])
             an_ended_run(target)
-            began = time.monotonic()
             deliver()
-            assert time.monotonic() - began < 2
     else:
         an_ended_run(target)
         deliver()
