@@ -20,7 +20,9 @@ router = Router(tags=["approvals"])
 
 
 def _out(rule: Rule) -> schemas.RuleOut:
-    return schemas.RuleOut.model_validate(rule, from_attributes=True)
+    owner = rule.defined_by.slug if rule.defined_by else None
+    told = {name: getattr(rule, name) for name in schemas.RuleOut.model_fields}
+    return schemas.RuleOut.model_validate({**told, "defined_by": owner})
 
 
 @router.get("", response=schemas.RulesOut, operation_id="list_approval_rules", summary="List approval rules")

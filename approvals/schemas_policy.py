@@ -49,6 +49,7 @@ class RuleOut(BaseModel):
     is_on: bool
     position: int
     preset: str
+    defined_by: str | None = Field(description="The agent whose definition says so; it is changed there.")
     version: int
 
 

@@ -96,6 +96,7 @@ class BudgetOut(BaseModel):
     url: str = Field(description="Its page in the console.")
     purses: list[PurseOut] = Field(description="The newest first, at most 20.")
     paused: int = Field(description="Runs that are paused because of it.")
+    defined_by: str | None = Field(description="The agent whose definition says so; it is changed there.")
     version: int = Field(description="Counts changes; also sent as ETag.")
     created_by: str
     created_at: datetime

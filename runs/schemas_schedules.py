@@ -136,6 +136,7 @@ class ScheduleRowOut(BaseModel):
     overlap: Overlap
     paused: bool
     next_at: datetime | None = Field(description="Null while it is paused.")
+    defined_by: str | None = Field(description="The agent whose definition says so; it is changed there.")
     version: int = Field(description="Counts changes; also sent as ETag.")
     created_by: str
     created_at: datetime

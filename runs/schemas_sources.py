@@ -127,6 +127,7 @@ class TriggerOut(BaseModel):
     input_template: Any
     priority: int
     paused: bool
+    defined_by: str | None = Field(description="The agent whose definition says so; it is changed there.")
     version: int
     created_by: str
     created_at: datetime

@@ -36,7 +36,11 @@ def modes_for(actor: Actor) -> dict[str, str]:
 
 def rules_for(actor: Actor) -> list[RuleRow]:
     actor.require(Scope.READ)
-    return list(RuleRow.objects.filter(team_id=actor.team_id).order_by("position", "name"))
+    return list(
+        RuleRow.objects.filter(team_id=actor.team_id)
+        .select_related("defined_by")
+        .order_by("position", "name")
+    )
 
 
 def rule_for(actor: Actor, rule_id: UUID) -> RuleRow:

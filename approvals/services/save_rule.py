@@ -18,6 +18,7 @@ from approvals.selectors.policy import rule_for
 from approvals.services.check_rule import check_rule, checked_stages
 from approvals.services.policy_changes import note_change
 from runs.models import Agent
+from runs.services.check_owner import check_owner
 from runs.services.checks import cleaned, misfit
 
 
@@ -34,12 +35,13 @@ class RuleSpec:
 
 
 def save_rule(
-    *, actor: Actor, spec: RuleSpec, rule_id: UUID | None = None, version: int | None = None
-) -> Rule:
+    *, actor: Actor, spec: RuleSpec, rule_id: UUID | None = None, version: int | None = None, defined_by: Agent | None = None
+) -> Rule:  # fmt: skip
     """Return the rule, new or changed; it counts for every write that is judged from now on.
 
     Raises: NotAllowedError; NotFoundError; InvalidInputError with pointers, also when its stages can never be met;
-        ConflictError when the name is taken, or the rule is not at `version` any more.
+        ConflictError when the name is taken, the rule is not at `version` any more, or stands in another definition than that of
+        `defined_by`.
     Locks: the rule and the team's policy row. Transaction: opens one.
     """
     actor.require(Scope.ADMIN)
@@ -47,7 +49,7 @@ def save_rule(
     stages = [stage.as_json() for stage in checked_stages(actor.team_id, spec.stages)]
     columns = {
         "name": spec.name, "verdict": spec.verdict, "when": cleaned(dict(spec.when), what="the rule"), "stages": stages,
-        "is_on": spec.is_on, "position": min(max(spec.position, 0), 10_000),
+        "is_on": spec.is_on, "position": min(max(spec.position, 0), 10_000), "defined_by": defined_by,
     }  # fmt: skip
     with transaction():
         named = Rule.objects.filter(team_id=actor.team_id, name=spec.name).exclude(
@@ -56,7 +58,8 @@ def save_rule(
         if named.exists():
             raise ConflictError(f"there is a rule named {spec.name!r} already")
         found = _written(actor, columns, rule_id, version)
-        note_change(actor, "rule.save", f"rule:{found.pk}", columns | {"version": found.version})
+        told = {name: value for name, value in columns.items() if name != "defined_by"}
+        note_change(actor, "rule.save", f"rule:{found.pk}", told | {"version": found.version})
     return found
 
 
@@ -64,20 +67,23 @@ def _written(actor: Actor, columns: dict[str, Any], rule_id: UUID | None, versio
     if rule_id is None:
         return Rule.objects.create(team_id=actor.team_id, created_by=actor.name[:200], **columns)
     before = rule_for(actor, rule_id)
+    check_owner(before, columns["defined_by"])
     rows = Rule.objects.filter(pk=rule_id, version=before.version if version is None else version)
     if not rows.update(**columns, version=F("version") + 1):
         raise ConflictError("the rule was changed meanwhile; load it again", version=before.version)
     return rule_for(actor, rule_id)
 
 
-def delete_rule(*, actor: Actor, rule_id: UUID) -> None:
+def delete_rule(*, actor: Actor, rule_id: UUID, defined_by: Agent | None = None) -> None:
     """Remove the rule; decisions made under it stand.
 
-    Raises: NotAllowedError; NotFoundError. Transaction: opens one.
+    Raises: NotAllowedError; NotFoundError; ConflictError when it stands in another definition than that of `defined_by`.
+    Transaction: opens one.
     """
     actor.require(Scope.ADMIN)
     with transaction():
         rule = rule_for(actor, rule_id)
+        check_owner(rule, defined_by)
         note_change(actor, "rule.delete", f"rule:{rule_id}", {"name": rule.name})
         rule.delete()
 

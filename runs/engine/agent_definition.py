@@ -12,6 +12,7 @@ from typing import Any
 
 from agentops.common.types import JsonObject, JsonValue
 from runs.engine.acceptance import KINDS
+from runs.engine.agent_members import MEMBERS, filled_rows
 from runs.engine.chat import Strategy
 from runs.engine.definition import LlmDefinition
 from runs.engine.frozen import thaw
@@ -146,6 +147,7 @@ PROPERTIES: dict[str, JsonObject] = {
         "description": "Randomness of the answers; null for the model's own.",
     },
     "queue": _text("Queue of the workers that execute its runs.", 100, default="default"),
+    **MEMBERS,
 }  # fmt: skip
 
 SCHEMA: JsonObject = {
@@ -196,6 +198,8 @@ def told_task(template: str, given: Any) -> str:
 
 
 def _filled(part: Any, given: Mapping[str, Any], name: str) -> Any:
+    if name in MEMBERS:
+        return filled_rows(name, given.get(name, ()))
     if "default" in part:
         return given.get(name, part["default"])
     return {member: _filled(it, given.get(name, {}), member) for member, it in part["properties"].items()}

@@ -14,8 +14,19 @@ from django.utils.translation import gettext_lazy
 from agentops.common.errors import AgentOpsError
 from agentops.common.types import JsonObject
 from runs.engine.agent_definition import PROPERTIES, filled
+from runs.engine.agent_members import MAX_ROWS, MEMBERS
 from runs.llm.inner import START_AGENT
 from runs.presenters import text
+from runs.presenters.agent_rows import (
+    Row,
+    flat_pointer,
+    laid_flat,
+    row_properties,
+    rows_of,
+    said_rows,
+    shown_rows,
+    without_dropped,
+)
 from runs.presenters.event_forms import PlainForm
 from runs.presenters.schema_form import PREFIX, Field, blank_form, filled_form, place_errors
 from runs.selectors.definitions import OfferedTool
@@ -31,6 +42,10 @@ PARTS: list[tuple[Words, bool, tuple[str, ...]]] = [
     (gettext_lazy("Tools"), False, ("tools", "approve", "approval_mode", "can_ask")),
     (gettext_lazy("Input and result"), False, ("task", "input_schema", "output_schema", "acceptance", "state_schema")),
     (gettext_lazy("Memory and other agents"), False, ("memory", "agents")),
+    (gettext_lazy("Budgets"), True, ("budgets",)),
+    (gettext_lazy("Approval rules"), True, ("approval_rules",)),
+    (gettext_lazy("Schedules"), True, ("schedules",)),
+    (gettext_lazy("Events that start it"), True, ("triggers",)),
     (gettext_lazy("Turns, sessions and the length of the talk"), True, (
         "max_turns", "session.active_seconds", "session.tool_calls", "session.window_share", "session.tokens",
         "short_term.strategy", "short_term.at_share", "short_term.keep_share", "short_term.keep_turns",
@@ -56,6 +71,8 @@ LABELS: dict[str, Words] = {
     "short_term.keep_turns": gettext_lazy("… keeping the last turns"),
     "max_malformed": gettext_lazy("Calls that do not fit, in a row"), "max_rejections": gettext_lazy("Results handed back, at most"),
     "recovery": gettext_lazy("Recovery policy"), "queue": gettext_lazy("Queue"),
+    "budgets": gettext_lazy("Budgets"), "approval_rules": gettext_lazy("Approval rules"), "schedules": gettext_lazy("Schedules"),
+    "triggers": gettext_lazy("Event triggers"),
 }  # fmt: skip
 EXAMPLES: dict[str, Any] = {
     "title": "Desk research", "instructions": "You …", "task": "Find out about {topic}.",
@@ -81,10 +98,12 @@ class Part:
     title: Words
     is_folded: bool
     fields: list[Field]
+    rows: list[Row] = field(default_factory=list)
 
     @property
     def is_open(self) -> bool:
-        return not self.is_folded or any(one.error for one in self.fields)
+        cells = [cell for row in self.rows for cell in row.fields]
+        return not self.is_folded or any(one.error for one in self.fields + cells) or len(self.rows) > 1
 
 
 @dataclass(slots=True)
@@ -97,6 +116,7 @@ class AgentForm:
     problems: list[tuple[str, str]] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
     json_error: str = ""
+    said: dict[str, list[int]] = field(default_factory=dict)
 
     @property
     def n_errors(self) -> int:
@@ -105,8 +125,12 @@ class AgentForm:
     def parts(self) -> list[Part]:
         by_name = {one.name: one for one in self.fields}
         return [
-            Part(title, is_folded, [by_name[name] for name in names]) for title, is_folded, names in PARTS
-        ]
+            Part(
+                title, is_folded, [by_name[name] for name in names],
+                [row for name in names if name in MEMBERS for row in shown_rows(name, by_name, self.said)],
+            )
+            for title, is_folded, names in PARTS
+        ]  # fmt: skip
 
     def value(self, name: str) -> list[str]:
         """Return the lines of a list."""
@@ -119,33 +143,37 @@ class AgentForm:
         """Put each part of the error where it belongs, and tell it beside the JSON as well."""
         errors = [one for one in error.data.get("errors", ()) if "pointer" in one]
         self.problems = [(one["pointer"], text.visible(one["message"])) for one in errors]
-        flat = [{**one, "pointer": _flat_pointer(one["pointer"])} for one in errors]
+        flat = [{**one, "pointer": _flat_pointer(flat_pointer(one["pointer"], self.said))} for one in errors]
         self.told += place_errors(self.fields, flat) if errors else [error.detail]
 
 
 def form_of_document(document: Mapping[str, Any]) -> AgentForm:
     """Return the form with what a definition says."""
     whole = filled(document)
-    return AgentForm(blank_form(_schema(), _flat(whole)), told_json(whole), whole)
+    said = _all_rows(whole)
+    return AgentForm(_fields(blank_form(_schema(said), _flat(whole))), told_json(whole), whole, said=said)
 
 
 def form_of_fields(posted: QueryDict) -> AgentForm:
     """Return the form as its fields were filled; `document` is None where one of them cannot be read."""
     # Browsers send the ends of lines as two characters, which would stand in every difference of two versions.
-    values: dict[str, Any] = {name: str(value).replace("\r\n", "\n") for name, value in posted.items()}
+    values = {
+        name: str(value).replace("\r\n", "\n") for name, value in without_dropped(posted.dict()).items()
+    }
     values |= {PREFIX + name: "\n".join(posted.getlist(PREFIX + name)) for name in LISTS}
-    fields = filled_form(_schema(), values)
+    said = said_rows(values)
+    fields = _fields(filled_form(_schema(said), values))
     found = _read(fields)
     if found is None:
         problems = [("/" + one.name.replace(".", "/"), one.error) for one in fields if one.error]
-        return AgentForm(fields, posted.get("json", ""), problems=problems)
-    document = _nested(found)
-    return AgentForm(fields, told_json(document), document)
+        return AgentForm(fields, posted.get("json", ""), problems=problems, said=said)
+    document = _nested(found, said)
+    return AgentForm(fields, told_json(document), document, said=said)
 
 
 def form_of_json(given: str) -> AgentForm:
     """Return the form of a JSON text; where that cannot be read, `json_error` says why, and the fields are empty."""
-    form = AgentForm(blank_form(_schema(), {}), given)
+    form = AgentForm(_fields(blank_form(_schema({}), {})), given)
     try:
         document = json.loads(given)
     except json.JSONDecodeError as error:
@@ -159,8 +187,9 @@ def form_of_json(given: str) -> AgentForm:
     if not isinstance(document, dict):
         form.json_error = _("This must be a JSON object, in braces.")
         return form
-    form.document = document
-    form.fields = blank_form(_schema(), _flat(_shaped(document)))
+    form.document, shaped = document, _shaped(document)
+    form.said = _all_rows(shaped)
+    form.fields = _fields(blank_form(_schema(form.said), _flat(shaped)))
     return form
 
 
@@ -182,16 +211,29 @@ def told_json(document: Mapping[str, Any]) -> str:
     return json.dumps(ordered | {k: v for k, v in document.items() if k not in ordered}, indent=2, ensure_ascii=False)  # fmt: skip
 
 
-def _schema() -> JsonObject:
-    """Return the schema of the form: the definition's, its groups laid flat."""
+def _schema(said: Mapping[str, Sequence[int]]) -> JsonObject:
+    """Return the schema of the form: the definition's, its groups and rows laid flat."""
     parts: dict[str, Any] = {}
     for name, part in PROPERTIES.items():
         members: Any = part.get("properties") if "default" not in part else None
         parts |= {f"{name}.{key}": it for key, it in members.items()} if members else {name: part}
+    cells, needed = row_properties(said)
     return {
-        "properties": {name: _told(name, part) for name, part in parts.items()},
-        "required": ["instructions"],
+        "properties": {**{name: _told(name, part) for name, part in parts.items()}, **cells},
+        "required": ["instructions", *needed],
     }
+
+
+def _fields(fields: list[Field]) -> list[Field]:
+    """Return the fields, a list of rows as what its rows hang under: it is read from them."""
+    for one in fields:
+        if one.name in MEMBERS:
+            one.kind, one.value = "rows", ""
+    return fields
+
+
+def _all_rows(document: Mapping[str, Any]) -> dict[str, list[int]]:
+    return {name: list(range(min(len(document.get(name, ())), MAX_ROWS))) for name in MEMBERS}
 
 
 def _told(name: str, part: Mapping[str, Any]) -> JsonObject:
@@ -214,7 +256,7 @@ def _read(fields: Sequence[Field]) -> JsonObject | None:
 
 
 def _flat(document: Mapping[str, Any]) -> JsonObject:
-    found: JsonObject = {}
+    found: JsonObject = laid_flat(document)
     for name, part in PROPERTIES.items():
         if "default" in part:
             found |= {name: document[name]} if name in document else {}
@@ -227,7 +269,7 @@ def _flat(document: Mapping[str, Any]) -> JsonObject:
     return found  # fmt: skip
 
 
-def _nested(flat: Mapping[str, Any]) -> JsonObject:
+def _nested(flat: Mapping[str, Any], said: Mapping[str, Sequence[int]]) -> JsonObject:
     """Return the definition that the fields say; a number that was emptied means none, where none is possible."""
     document: dict[str, Any] = {}
     for name, part in PROPERTIES.items():
@@ -237,6 +279,7 @@ def _nested(flat: Mapping[str, Any]) -> JsonObject:
         else:
             members: Any = part["properties"]
             document[name] = {key: flat.get(f"{name}.{key}", _empty(it)) for key, it in members.items()}
+    document |= rows_of(flat, said)
     own = {*document["tools"], START_AGENT}
     document["approve"] = [name for name in document["approve"] if name in own]
     return document

@@ -29,6 +29,7 @@ def budget_out(use: BudgetUse) -> schemas.BudgetOut:
     return schemas.BudgetOut(
         id=budget.pk, scope=BudgetScope(budget.scope), name=budget.name, period=Period(budget.period), limits=budget.limits,
         url=budget_path(budget), purses=[purse_out(one) for one in use.purses], paused=use.n_paused, version=budget.version,
+        defined_by=budget.defined_by.slug if budget.defined_by else None,
         created_by=budget.created_by, created_at=budget.created_at, updated_by=budget.updated_by, updated_at=budget.updated_at,
     )  # fmt: skip
 

@@ -77,4 +77,5 @@ def _members(schedule: Schedule) -> dict[str, Any]:
         "agent_version": schedule.agent_version.number if schedule.agent_version else None,
         "description": timetable(schedule.cron, schedule.time_zone).explain(),
         "paused": schedule.is_paused,
+        "defined_by": schedule.defined_by.slug if schedule.defined_by else None,
     }

@@ -46,6 +46,7 @@ def trigger_out(trigger: Trigger) -> schemas.TriggerOut:
         agent_version=trigger.agent_version.number if trigger.agent_version else None, event_name=trigger.event_name,
         key=trigger.key, match=trigger.match, input_template=trigger.input_template, priority=trigger.priority,
         paused=trigger.is_paused, version=trigger.version, created_by=trigger.created_by, created_at=trigger.created_at,
+        defined_by=trigger.defined_by.slug if trigger.defined_by else None,
     )  # fmt: skip
 
 

@@ -93,7 +93,7 @@ class Spend:
 def budgets_of(actor: Actor) -> QuerySet[Budget]:
     """Return the team's budgets, bearing `now_at`. Raises: NotAllowedError."""
     actor.require(Scope.READ)
-    return Budget.objects.filter(team_id=actor.team_id).annotate(now_at=Now())
+    return Budget.objects.filter(team_id=actor.team_id).select_related("defined_by").annotate(now_at=Now())
 
 
 def budget_for(actor: Actor, budget_id: UUID) -> Budget:

@@ -23,7 +23,9 @@ def schedules_of(actor: Actor) -> QuerySet[Schedule]:
     Raises: NotAllowedError when the actor may not read.
     """
     actor.require(Scope.READ)
-    found = Schedule.objects.filter(team_id=actor.team_id).select_related("agent", "agent_version")
+    found = Schedule.objects.filter(team_id=actor.team_id).select_related(
+        "agent", "agent_version", "defined_by"
+    )
     return found.defer("agent__description", "agent_version__input_schema").annotate(now_at=Now())
 
 

@@ -46,7 +46,9 @@ def triggers_for(actor: Actor, *, cursor: str = "", limit: int = DEFAULT_LIMIT) 
     Raises: NotAllowedError; BadQueryError for a cursor that is none.
     """
     actor.require(Scope.READ)
-    found = Trigger.objects.filter(team_id=actor.team_id).select_related("agent", "agent_version")
+    found = Trigger.objects.filter(team_id=actor.team_id).select_related(
+        "agent", "agent_version", "defined_by"
+    )
     found = found.annotate(now_at=Now()).order_by("-id")
     if cursor:
         found = found.filter(id__lt=decode_cursor(cursor, UUID)[0])
@@ -58,7 +60,7 @@ def trigger_for(actor: Actor, trigger_id: UUID) -> Trigger:
     """Return one trigger of the team. Raises: NotFoundError, NotAllowedError."""
     actor.require(Scope.READ)
     rows = Trigger.objects.filter(team_id=actor.team_id, pk=trigger_id).select_related(
-        "agent", "agent_version"
+        "agent", "agent_version", "defined_by"
     )
     found = rows.annotate(now_at=Now()).first()
     if found is None:

@@ -7,6 +7,7 @@ from agentops.audit.services.record import record
 from agentops.common.errors import ConflictError
 from agentops.common.transactions import transaction
 from agentops.common.types import JsonObject
+from runs.engine.agent_definition import filled
 from runs.models import Agent, AgentVersion
 from runs.selectors.agents import agent_for, version_for
 from runs.services.agent_versions import checked_note, insert_version, locked_agent
@@ -30,7 +31,7 @@ def add_version(
     with transaction():
         agent = locked_agent(actor, slug)
         newest = _newest(agent, based_on)
-        is_new = newest.definition != document
+        is_new = filled(newest.definition or {}) != document
         if is_new:
             insert_version(actor=actor, agent=agent, number=newest.number + 1, definition=document, note=note)
             detail: JsonObject = {"version": newest.number + 1, "note": note}

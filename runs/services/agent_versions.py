@@ -15,12 +15,12 @@ MAX_NOTE_CHARACTERS = 1000
 
 
 def locked_agent(actor: Actor, slug: str) -> Agent:
-    """Return the agent, locked until the end of the transaction.
+    """Return the agent, locked until the end of the transaction; runs of it can start meanwhile.
 
     Raises: NotAllowedError without the scope `admin`; NotFoundError.
     """
     actor.require(Scope.ADMIN)
-    return Agent.objects.select_for_update().get(pk=agent_for(actor, slug).pk)
+    return Agent.objects.select_for_update(no_key=True).get(pk=agent_for(actor, slug).pk)
 
 
 def checked_note(note: str) -> str:

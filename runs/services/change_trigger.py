@@ -7,8 +7,9 @@ from django.db.models import F
 from agentops.accounts.roles import Actor, Scope
 from agentops.audit.services.record import record
 from agentops.common.transactions import transaction
-from runs.models import Trigger
+from runs.models import Agent, Trigger
 from runs.selectors.sources import trigger_for
+from runs.services.check_owner import check_owner
 
 
 def pause_trigger(*, actor: Actor, trigger_id: UUID, is_paused: bool) -> Trigger:
@@ -25,13 +26,13 @@ def pause_trigger(*, actor: Actor, trigger_id: UUID, is_paused: bool) -> Trigger
     return trigger_for(actor, trigger_id)
 
 
-def delete_trigger(*, actor: Actor, trigger_id: UUID) -> None:
+def delete_trigger(*, actor: Actor, trigger_id: UUID, defined_by: Agent | None = None) -> None:
     """Delete the trigger with its history; runs that it has started stay.
 
-    Raises: NotAllowedError, NotFoundError.
+    Raises: NotAllowedError; NotFoundError; ConflictError when it stands in another definition than that of `defined_by`.
     """
     actor.require(Scope.RUN)
-    trigger_for(actor, trigger_id)
+    check_owner(trigger_for(actor, trigger_id), defined_by)
     with transaction():
         Trigger.objects.filter(pk=trigger_id).delete()
         record(actor=actor, action="trigger.delete", subject=f"trigger:{trigger_id}")

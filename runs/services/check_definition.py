@@ -19,6 +19,7 @@ from runs.llm.inner import INNER, START_AGENT
 from runs.llm.program import LlmAgent
 from runs.models import Agent, Provider
 from runs.programs import programs
+from runs.services.check_members import budgets_made_by_hand, member_problems
 from runs.services.checks import cleaned
 from runs.tools.registry import all_tools
 
@@ -63,6 +64,7 @@ def warnings_about(*, team_id: UUID, slug: str, definition: Mapping[str, Any]) -
                     f"there is no provider {provider!r} that is switched on; there are {', '.join(sorted(known))}",
                 )
             )
+    found += budgets_made_by_hand(team_id=team_id, slug=slug, definition=filled(definition))
     others = set(
         Agent.objects.filter(team_id=team_id, slug__in=definition["agents"]).values_list("slug", flat=True)
     )
@@ -84,6 +86,7 @@ def known_tools() -> set[str]:
 
 def _problems(definition: Mapping[str, Any]) -> Iterator[Problem]:
     yield from _unknown_tools(definition)
+    yield from member_problems(definition)
     for name in ("input_schema", "state_schema", "output_schema"):
         if definition[name] is not None and (problem := _schema_problem(definition[name])):
             yield f"/{name}", problem

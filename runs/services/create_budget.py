@@ -7,14 +7,14 @@ from agentops.common.transactions import transaction
 from agentops.common.types import JsonObject
 from runs.engine.budgets import BudgetScope, Period
 from runs.journal.purses import forget_known, open_purse
-from runs.models import Budget
+from runs.models import Agent, Budget
 from runs.selectors.budgets import key_of_now
 from runs.services.budget_limits import Limits, checked_limits, checked_place, subject_of
 
 
 def create_budget(
-    *, actor: Actor, scope: str, name: str = "", period: str = Period.FOREVER, limits: Limits
-) -> Budget:
+    *, actor: Actor, scope: str, name: str = "", period: str = Period.FOREVER, limits: Limits, defined_by: Agent | None = None
+) -> Budget:  # fmt: skip
     """Return the new budget; it counts within a second, and what was spent in its period already counts too.
 
     Args:
@@ -23,6 +23,7 @@ def create_budget(
         name: slug of the agent; for `each_run` empty for the runs of all agents.
         period: `day`, `month` or `forever`.
         limits: for each unit `soft`, `hard` or both.
+        defined_by: the agent whose definition says so.
 
     Raises: NotAllowedError; NotFoundError for the agent; InvalidInputError with pointers; ConflictError when there is one already.
     Transaction: opens one.
@@ -32,7 +33,7 @@ def create_budget(
     who = actor.name[:200]
     made = Budget(
         team_id=actor.team_id, scope=scope, name=name, agent=agent, period=period, limits=checked_limits(limits),
-        created_by=who, updated_by=who,
+        created_by=who, updated_by=who, defined_by=defined_by,
     )  # fmt: skip
     with transaction():
         Budget.objects.bulk_create([made], ignore_conflicts=True)

@@ -7,15 +7,15 @@ from agentops.audit.services.record import record
 from agentops.common.canonical import digest
 from agentops.common.errors import IdempotencyConflictError
 from agentops.common.transactions import transaction
-from runs.models import Schedule
+from runs.models import Agent, Schedule
 from runs.selectors.schedules import schedule_for
 from runs.services.checks import MAX_KEY_CHARACTERS, check_text, cleaned
 from runs.services.schedule_columns import ScheduleSpec, columns_of
 
 
 def create_schedule(
-    *, actor: Actor, agent: str, spec: ScheduleSpec, idempotency_key: str | None = None
-) -> tuple[Schedule, bool]:
+    *, actor: Actor, agent: str, spec: ScheduleSpec, idempotency_key: str | None = None, defined_by: Agent | None = None
+) -> tuple[Schedule, bool]:  # fmt: skip
     """Return a schedule whose first time is the next one from now, and whether this call has made it.
 
     Args:
@@ -26,6 +26,7 @@ def create_schedule(
             names a property of the input that gets the time. `missed` and `overlap` are rules of
             runs.engine.schedules; `title`, `tags` and `priority` go to each run.
         idempotency_key: a second call with this key of the team returns the first one's schedule.
+        defined_by: the agent whose definition says so.
 
     Raises: NotAllowedError; NotFoundError; InvalidInputError with pointers; TooLargeError; IdempotencyConflictError
         when the key was used with another request.
@@ -35,7 +36,7 @@ def create_schedule(
     who = actor.name[:200]
     row = Schedule(
         team_id=actor.team_id, created_by=who, updated_by=who, idempotency_key=idempotency_key,
-        request_hash=_hash(agent, spec), **columns,
+        request_hash=_hash(agent, spec), defined_by=defined_by, **columns,
     )  # fmt: skip
     if idempotency_key is None:
         with transaction():

@@ -8,7 +8,7 @@ from agentops.audit.services.record import record
 from agentops.common.transactions import transaction
 from agentops.common.types import JsonValue
 from runs.engine.sources import bad_pointers
-from runs.models import Trigger
+from runs.models import Agent, Trigger
 from runs.selectors.agents import version_for
 from runs.services.checks import check_priority, cleaned, misfit
 from runs.services.incoming import checked_text
@@ -37,11 +37,12 @@ class TriggerSpec:
     priority: int = 0
 
 
-def create_trigger(*, actor: Actor, **said: Any) -> Trigger:
+def create_trigger(*, actor: Actor, defined_by: Agent | None = None, **said: Any) -> Trigger:
     """Return a trigger: every event of this name from now on starts a run of the agent.
 
     Args:
         actor: whose team's; needs the scope `run`.
+        defined_by: the agent whose definition says so.
         **said: the members of a TriggerSpec.
 
     Raises: NotAllowedError; NotFoundError for the agent or version; InvalidInputError with pointers.
@@ -53,7 +54,7 @@ def create_trigger(*, actor: Actor, **said: Any) -> Trigger:
     trigger = Trigger(
         team_id=actor.team_id, agent=chosen.agent, agent_version=chosen if spec.version is not None else None,
         event_name=checked_text("/event_name", spec.event_name), key=spec.key, match=match, input_template=template,
-        priority=spec.priority, created_by=actor.name[:200],
+        priority=spec.priority, created_by=actor.name[:200], defined_by=defined_by,
     )  # fmt: skip
     told = {"agent": spec.agent, "event_name": spec.event_name}
     with transaction():

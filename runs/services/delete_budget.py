@@ -7,20 +7,25 @@ from agentops.audit.services.record import record
 from agentops.common.transactions import transaction
 from agentops.common.types import JsonObject
 from runs.journal.purses import forget_known
-from runs.models import Budget
+from runs.models import Agent, Budget
 from runs.selectors.budgets import budget_for
 from runs.services.budget_limits import changed, subject_of
+from runs.services.check_owner import check_owner
 from runs.services.mind_budgets import resume_paused_by
 
 
-def delete_budget(*, actor: Actor, budget_id: UUID, version: int | None = None) -> None:
+def delete_budget(
+    *, actor: Actor, budget_id: UUID, version: int | None = None, defined_by: Agent | None = None
+) -> None:
     """Remove the budget with what it has counted; runs that it has paused go on.
 
-    Raises: NotAllowedError; NotFoundError; ConflictError when it has another version than the actor saw.
+    Raises: NotAllowedError; NotFoundError; ConflictError when it has another version than the actor saw, or stands in another
+        definition than that of `defined_by`.
     Locks: the budget and its purses. Transaction: opens one.
     """
     actor.require(Scope.ADMIN)
     budget = budget_for(actor, budget_id)
+    check_owner(budget, defined_by)
     purse_ids = [str(pk) for pk in budget.purses.values_list("id", flat=True)]
     seen = budget.version if version is None else version
     with transaction():

@@ -11,6 +11,7 @@ from agentops.common.types import JsonObject
 from runs.models import Agent, AgentVersion
 from runs.selectors.agents import version_for
 from runs.services.agent_versions import checked_note, locked_agent, newest_published, show_as, startable
+from runs.services.put_members import put_members
 
 
 def roll_back(*, actor: Actor, slug: str, number: int, note: str = "") -> AgentVersion:
@@ -19,7 +20,7 @@ def roll_back(*, actor: Actor, slug: str, number: int, note: str = "") -> AgentV
     Runs that are under way, of a withdrawn version too, go on with theirs.
 
     Raises: NotAllowedError without the scope `admin`; NotFoundError; ConflictError when it is no earlier one, was never published,
-        or its code is not installed here.
+        its code is not installed here, or a member of it cannot hold (put_members).
     Locks: the agent's row. Transaction: opens one.
     """
     actor.require(Scope.ADMIN)
@@ -33,6 +34,7 @@ def roll_back(*, actor: Actor, slug: str, number: int, note: str = "") -> AgentV
         )
         agent.versions.filter(number=number, published_at=None).update(published_at=Now(), withdrawn_at=None)
         show_as(agent, version)
+        put_members(actor=actor, agent=agent, definition=version.definition)
         detail: JsonObject = {"version": number, "before": newest, "note": note}
         record(actor=actor, action="agent.roll_back", subject=f"agent:{slug}", detail=detail)
     return version_for(actor, slug, number)

@@ -13,7 +13,6 @@ from agentops.common.types import JsonObject, JsonValue
 from runs.checkpoints.codec import encode_capped
 from runs.engine.schedules import Missed, Overlap
 from runs.json_schema import check
-from runs.models import AgentVersion
 from runs.selectors.agents import version_for
 from runs.selectors.schedules import timetable_of, upcoming
 from runs.services.checks import check_priority, check_tags, check_text, cleaned, misfit
@@ -45,11 +44,8 @@ def columns_of(actor: Actor, agent: str, spec: ScheduleSpec) -> dict[str, Any]:
 
     Raises: NotFoundError for the agent or its version; InvalidInputError with pointers; TooLargeError.
     """
-    _check_words(spec)
-    table = timetable_of(spec.cron.strip(), spec.time_zone)
-    [next_at] = upcoming(table, 1)
     version = version_for(actor, agent, spec.agent_version)
-    given = _checked_input(spec, version, next_at, table.zone)
+    next_at, given = checked_schedule(spec, slug=version.agent.slug, input_schema=version.input_schema)
     encoded = encode_capped(given, max_bytes=conf().input_max_bytes, what="the input")
     return {
         "agent": version.agent,
@@ -69,22 +65,25 @@ def columns_of(actor: Actor, agent: str, spec: ScheduleSpec) -> dict[str, Any]:
     }
 
 
-def _checked_input(spec: ScheduleSpec, version: AgentVersion, next_at: datetime, zone: ZoneInfo) -> JsonValue:
-    """Return the input as plain JSON.
+def checked_schedule(spec: ScheduleSpec, *, slug: str, input_schema: JsonObject) -> tuple[datetime, JsonValue]:  # fmt: skip
+    """Return the next time from now, and the input as plain JSON.
 
     Raises: InvalidInputError with pointers into the schedule, so that those of the input begin with /input.
     """
-    what = f"the input of {version.agent.slug}"
+    _check_words(spec)
+    table = timetable_of(spec.cron.strip(), spec.time_zone)
+    [next_at] = upcoming(table, 1)
+    what = f"the input of {slug}"
     try:
         given = cleaned(spec.input, what=what)
-        whole = input_at(given, spec.fire_at_property, next_at, zone)
-        check(whole, version.input_schema, what=what)
+        whole = input_at(given, spec.fire_at_property, next_at, table.zone)
+        check(whole, input_schema, what=what)
     except InvalidInputError as error:
         for place in error.data.get("errors", ()):
             is_inside = place["pointer"] != FIRE_AT_POINTER
             place["pointer"] = f"/input{place['pointer']}" if is_inside else FIRE_AT_POINTER
         raise
-    return given
+    return next_at, given
 
 
 def input_at(given: JsonValue, name: str, fire_at: datetime, zone: ZoneInfo) -> JsonValue:

@@ -13,16 +13,17 @@ from agentops.common.errors import ConflictError
 from agentops.common.transactions import transaction
 from agentops.common.types import JsonObject
 from runs.checkpoints.codec import decode
-from runs.models import Schedule
+from runs.models import Agent, Schedule
 from runs.selectors.schedules import schedule_for
+from runs.services.check_owner import check_owner
 from runs.services.schedule_columns import ScheduleSpec, columns_of
 
 _TIMING = ("cron", "time_zone", "is_paused")
 
 
 def update_schedule(
-    *, actor: Actor, schedule_id: UUID, changes: dict[str, Any], version: int | None = None
-) -> Schedule:
+    *, actor: Actor, schedule_id: UUID, changes: dict[str, Any], version: int | None = None, defined_by: Agent | None = None
+) -> Schedule:  # fmt: skip
     """Return the schedule with some parts of its ScheduleSpec changed.
 
     When its cron, zone or pause changes, its next time is counted from now: what passed while it was paused is not
@@ -33,12 +34,16 @@ def update_schedule(
         schedule_id: whose.
         changes: names of ScheduleSpec → new values.
         version: the schedule's `version` that the actor saw; None changes it as it is.
+        defined_by: the agent whose definition says so; what stands in one can be paused by hand, no more.
 
-    Raises: NotAllowedError; NotFoundError; InvalidInputError; ConflictError when it has another version by now.
+    Raises: NotAllowedError; NotFoundError; InvalidInputError; ConflictError when it has another version by now, or
+        stands in a definition.
     Transaction: opens one.
     """
     actor.require(Scope.RUN)
     schedule = schedule_for(actor, schedule_id)
+    if changes.keys() != {"paused"}:
+        check_owner(schedule, defined_by)
     if version is not None and schedule.version != version:
         raise changed(schedule)
     columns = columns_of(actor, schedule.agent.slug, replace(spec_of(schedule), **changes))

@@ -35,6 +35,7 @@ from runs.views.base import number_of, respond, room
 
 MAX_FILE_BYTES = 512 * 1024
 BLANK = {"instructions": ""}
+ROWS = "rows"  # the button that shows one more blank row
 
 
 @require_http_methods(["GET", "POST"])
@@ -47,6 +48,8 @@ def new(request: HttpRequest, actor: Actor) -> HttpResponse:
         document = version_for(actor, source).definition if source else None
         return _form(request, actor, form_of_document(document or BLANK), slug="")
     form, slug = _posted(request), request.POST.get("slug", "").strip()
+    if request.POST.get("side") == ROWS:
+        return _form(request, actor, form, slug=slug)
     if form.document is not None and not form.problems:
         try:
             create_agent(actor=actor, slug=slug, definition=form.document, note=request.POST.get("note", ""))
@@ -70,6 +73,8 @@ def edit(request: HttpRequest, actor: Actor, slug: str) -> HttpResponse:
     if request.method == "GET":
         return _form(request, actor, form_of_document(shown.definition), slug=slug, version=newest)
     form, based_on = _posted(request), _whole(request.POST.get("based_on", ""))
+    if request.POST.get("side") == ROWS:
+        return _form(request, actor, form, slug=slug, version=newest, based_on=based_on)
     if form.document is not None and not form.problems:
         try:
             version, is_new = add_version(

@@ -73,7 +73,7 @@ def new(request: HttpRequest, actor: Actor) -> HttpResponse:
     values = form.values if request.method == "POST" else None
     if values is None:
         return _form_page(request, form, context, status=422 if request.method == "POST" else 200)
-    place = {
+    place: dict[str, Any] = {
         "scope": scope,
         "name": str(values.get("name") or ""),
         "period": str(values.get("period") or Period.FOREVER),

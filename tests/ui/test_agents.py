@@ -98,6 +98,62 @@ def test_each_side_shows_what_the_other_says(ada: Client) -> None:
     assert "not installed" in words(shown)
 
 
+BUDGET = {
+    "in-budgets.0.scope": '"each_run"',
+    "in-budgets.0.period": '"forever"',
+    "in-budgets.0.unit": '"tokens"',
+}
+SCHEDULE = {
+    "in-schedules.1.title": "mornings",
+    "in-schedules.1.cron": "0 7 * * *",
+    "in-schedules.1.time_zone": "UTC",
+    "in-schedules.1.input": '{"task": "Look."}',
+}
+
+
+def test_rows_of_the_form_are_members_of_the_definition_and_blank_ones_are_not(see: See, ada: Client) -> None:
+    blank = {"in-schedules.0.title": "", "in-schedules.0.time_zone": "UTC", "in-triggers.0.event_name": " "}
+    typed = FILLED | blank | BUDGET | SCHEDULE | {"in-budgets.0.hard": "5000"}
+    page = read(ada.post("/agents/new", typed | {"side": "rows", "in-title": EVIL}))
+    assert (page.select("#told"), attribute(one(page, "#in-title"), "value")) == ([], EVIL)
+    assert len(page.select("[name$='.cron']")) == 3
+    refused = read(
+        ada.post("/agents/new", typed | {"in-schedules.1.cron": "at noon", "in-budgets.0.soft": "5000"})
+    )
+    assert "five fields" in words(one(refused, "[id='slot-in-schedules.1.cron']"))
+    assert "below the hard limit" in words(one(refused, "[id='slot-in-budgets.0.soft']"))
+    assert "/schedules/0/cron" in words(one(refused, "#checked"))
+    missing = read(ada.post("/agents/new", typed | {"in-schedules.1.title": ""}))
+    assert "This is needed." in words(one(missing, "[id='slot-in-schedules.1.title']"))
+
+    assert ada.post("/agents/new", typed).status_code == 302
+    told: Any = newest().definition
+    assert [(it["title"], it["input"], it["missed"]) for it in told["schedules"]] == [
+        ("mornings", {"task": "Look."}, "once")
+    ]
+    assert told["budgets"] == [
+        {"scope": "each_run", "period": "forever", "unit": "tokens", "soft": None, "hard": 5000}
+    ]
+    assert (told["triggers"], told["approval_rules"]) == ([], [])
+    again = see("/agents/helper/edit")
+    assert attribute(one(again, "[name='in-schedules.0.cron']"), "value") == "0 7 * * *"
+    ada.post("/agents/helper/edit", typed | {"based_on": "1", "drop-schedules.1": "1"})
+    changed: Any = newest().definition
+    assert (changed["schedules"], len(changed["budgets"])) == ([], 1)
+    assert "schedules" in [
+        words(it) for it in see("/agents/helper/versions?a=1&b=2").select(".difference code")
+    ]
+
+
+@pytest.mark.parametrize(
+    "rows", [[5], [[]], ["x"], [{}], [{"cron": {"a": 1}, "tags": 5, "priority": "high"}] * 30, {"0": 1}, 7]
+)
+def test_any_rows_may_stand_on_the_side_of_the_json(ada: Client, rows: Any) -> None:
+    document = {"instructions": "x", "schedules": rows, "budgets": rows}
+    checked = ada.post("/agents/check", {"side": "json", "json": json.dumps(document)})
+    assert (checked.status_code, "It is a definition." in words(read(checked))) == (200, False)
+
+
 def test_a_version_saved_meanwhile_is_not_overwritten(ada: Client) -> None:
     ada.post("/agents/new", FILLED)
     change = FILLED | {"based_on": "1", "in-instructions": "Second.", "note": "shorter"}

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from runs.engine.agent_definition import PROPERTIES, SCHEMA, AgentDefinition, filled, told_task
+from runs.engine.agent_members import MEMBERS, cells_of
 from runs.engine.definition import LlmDefinition
 from runs.json_schema import check
 from runs.llm.inner import INNER
@@ -46,6 +47,24 @@ def test_the_table_is_that_of_the_schema() -> None:
     section = PAGE.partition("## Members")[2].partition("\n## ")[0]
     told = [line for line in section.splitlines() if re.match(r"\| `[a-z_.]+` \| [a-z]+[ ,|]", line)]
     assert told == rows()
+
+
+def cell_rows() -> list[str]:
+    """The rows of the table of cells; where it differs from the schema, put these there."""
+    return [
+        f"| `{name}[].{part}` | {_choices(cell)} | {_default(cell['default']) if 'default' in cell else 'needed'} | {cell['description']} |"
+        for name in MEMBERS
+        for part, cell in cells_of(name).items()
+    ]
+
+
+def _choices(cell: Any) -> str:
+    return ", ".join(f"`{word}`" for word in cell["enum"]) if "enum" in cell else _kind(cell)
+
+
+def test_the_table_of_rows_is_that_of_the_schema() -> None:
+    section = PAGE.partition("## Rows")[2].partition("\n## ")[0]
+    assert [line for line in section.splitlines() if line.startswith("| `")] == cell_rows()
 
 
 @pytest.mark.parametrize("name", INNER)
