@@ -111,6 +111,11 @@ class WorkerProcess:
             self._beater = _start_beater(self.id, self.board)
         return self.id
 
+    @property
+    def n_idle(self) -> int:
+        """About how many more runs this process could take now."""
+        return max(self.slots - len(self._held), 0)
+
     @contextmanager
     def slot(self) -> Iterator[bool]:
         """Take a slot of this process, whoever found the work; False when all are taken."""

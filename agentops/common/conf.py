@@ -14,7 +14,7 @@ class Conf:
     input_max_bytes: int = 1 << 20
     value_max_bytes: int = 4 << 20
     request_max_bytes: int = 2 << 20
-    slice_seconds: float = 10.0
+    slice_seconds: float = 4.0
     slice_steps: int = 500
     drain_seconds: float = 60.0
     worker_poll_seconds: float = 1.0

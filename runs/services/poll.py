@@ -46,8 +46,9 @@ def _poll() -> None:
 
 
 def _look(process: leases.WorkerProcess, queue: str) -> None:
-    """Begin as many drains as there are runs waiting; those that find no slot free end at once."""
-    for _ in range(claims.n_queued(queue, limit=process.slots)):
+    """Begin as many drains as there are runs waiting, and slots for them; those that find no slot free end at once."""
+    n_idle = process.n_idle
+    for _ in range(claims.n_queued(queue, limit=n_idle) if n_idle else 0):
         threading.Thread(target=_drain, args=(queue,), name="polled", daemon=True).start()
 
 
