@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -55,7 +56,7 @@ def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
         yield receiver
 
 
-def tell(world: World, key: str = "k", **more: Any) -> Notice | None:
+def tell(world: World, key: str = "k", **more: Any) -> UUID | None:
     said = {
         "topic": Topic.SLA,
         "title": "Ärger\r\nBcc: all@example.org",

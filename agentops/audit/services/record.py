@@ -1,12 +1,16 @@
 """Write into the audit what is being done."""
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
+
+import orjson
+from django.db import connection
 
 from agentops.audit.chain import NO_TEAM
 from agentops.audit.models import Entry
 from agentops.common.canonical import clean_json
+from agentops.common.ids import new_id
 from agentops.common.transactions import transaction_required
 from agentops.common.types import JsonValue
 
@@ -56,18 +60,32 @@ def record_of_product(
 @transaction_required
 def record_many_of_product(*, by: str, done: Iterable[tuple[UUID, str, str, JsonValue]]) -> None:
     """Add an entry for each `(team_id, action, subject, detail)`, by one statement (see record_of_product)."""
-    Entry.objects.bulk_create(
-        [_entry(team_id, by, action, subject, detail) for team_id, action, subject, detail in done],
-        batch_size=1000,
-    )
+    entries = [
+        {"id": new_id(), "chain_id": chain_id, **_fields(by, action, subject, detail)}
+        for chain_id, action, subject, detail in done
+    ]
+    if entries:
+        with connection.cursor() as cursor:
+            cursor.execute(_INSERT, [orjson.dumps(entries).decode()])
+
+
+_INSERT = """
+INSERT INTO audit_entry (id, chain_id, actor, action, subject_kind, subject_id, detail)
+SELECT id, chain_id, actor, action, subject_kind, subject_id, detail FROM jsonb_to_recordset(%s::jsonb)
+    AS e (id uuid, chain_id uuid, actor text, action text, subject_kind text, subject_id text, detail jsonb)
+"""
 
 
 def _entry(chain_id: UUID, by: str, action: str, subject: str, detail: JsonValue) -> Entry:
+    return Entry(chain_id=chain_id, **_fields(by, action, subject, detail))
+
+
+def _fields(by: str, action: str, subject: str, detail: JsonValue) -> dict[str, Any]:
     kind, _, subject_id = str(clean_json(subject)).partition(":")
-    return Entry(
-        chain_id=chain_id, actor=str(clean_json(by))[:MAX_ACTOR_CHARACTERS], action=action, subject_kind=kind,
-        subject_id=subject_id[:MAX_SUBJECT_CHARACTERS], detail=_cut(clean_json(detail)) or {},
-    )  # fmt: skip
+    return {
+        "actor": str(clean_json(by))[:MAX_ACTOR_CHARACTERS], "action": action, "subject_kind": kind,
+        "subject_id": subject_id[:MAX_SUBJECT_CHARACTERS], "detail": _cut(clean_json(detail)) or {},
+    }  # fmt: skip
 
 
 def _cut(value: JsonValue) -> JsonValue:
