@@ -22,9 +22,9 @@ ROW_WORDS: dict[str, Words] = {
 CELLS: dict[str, Words] = {
     "budgets.scope": _("Of what"), "budgets.period": _("Counted anew each"), "budgets.unit": _("What is counted"),
     "budgets.soft": _("A person is asked beyond"), "budgets.hard": _("A run is paused beyond"),
-    "approval_rules.name": _("Name"), "approval_rules.verdict": _("What becomes of the action"),
+    "approval_rules.name": _("Called"), "approval_rules.verdict": _("What becomes of the action"),
     "approval_rules.when": _("When all of these hold, JSON"), "approval_rules.stages": _("Who decides, JSON"),
-    "schedules.title": _("Title"), "schedules.cron": _("When, cron"), "schedules.time_zone": _("Time zone"),
+    "schedules.title": _("Called"), "schedules.cron": _("When, cron"), "schedules.time_zone": _("Time zone"),
     "schedules.input": _("Input, JSON"), "schedules.fire_at_property": _("The time goes to"), "schedules.priority": _("Priority"),
     "schedules.tags": _("Tags, one a line"), "schedules.missed": _("Missed times"), "schedules.overlap": _("Overlap"),
     "triggers.event_name": _("Event"), "triggers.key": _("About"), "triggers.match": _("The payload contains, JSON"),
@@ -55,6 +55,11 @@ class Row:
     @property
     def drop_name(self) -> str:
         return f"{DROP}{self.name}.{self.position}"
+
+
+def standing(fields: Sequence[Field], posted: Mapping[str, Any]) -> list[Field]:
+    """Return the fields without cells of rows that the page does not show yet: it has posted none of theirs."""
+    return [one for one in fields if not _CELL.fullmatch(one.html_name) or one.html_name in posted]
 
 
 def without_dropped(posted: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from runs.presenters.agent_form import (
     told_json,
     tool_choices,
 )
+from runs.presenters.agent_rows import standing
 from runs.presenters.agent_versions import differences, version_rows
 from runs.presenters.stuck import odds_words
 from runs.selectors.agents import agent_for, version_for, versions_for
@@ -97,6 +98,7 @@ def check(request: HttpRequest, actor: Actor) -> HttpResponse:
     warnings = _look(actor, form, request.POST.get("slug", ""))
     context = {"form": form, "warnings": warnings, "is_swap": True, "side": request.POST.get("side", "")}
     context |= {"tools": tool_choices(form, tools_for(actor)), "names": names_for(actor)}
+    context |= {"slots": standing(form.fields, request.POST)}
     return respond(request, "runs/agent_check.html", context)
 
 

@@ -53,6 +53,15 @@ def test_an_agent_is_made_tried_published_compared_and_rolled_back(
     box.fill(json.dumps(told))
     expect(desk.locator("#checked")).to_contain_text("It is a definition.")
     expect(desk.get_by_role("checkbox", name="files.read read")).to_be_checked()
+    desk.locator("summary", has_text="Schedules").click()
+    hours = desk.get_by_role("group", name="Another one").filter(has=desk.get_by_label("When, cron"))
+    hours.get_by_label("Called").fill("Mornings")
+    hours.get_by_label("When, cron").fill("at seven")
+    expect(desk.locator("[id='slot-in-schedules.0.cron']")).to_contain_text("five fields")
+    hours.get_by_label("When, cron").fill("0 7 * * *")
+    hours.get_by_label("Input, JSON").fill('{"task": "Note the day."}')
+    expect(box).to_have_value(re.compile("Note the day"))
+    expect(desk.locator("#checked")).to_contain_text("It is a definition.")
     assert clean(desk) == []
     desk.set_viewport_size({"width": 1440, "height": 900})
     desk.get_by_role("button", name="Save a version").click()
@@ -88,5 +97,8 @@ def test_an_agent_is_made_tried_published_compared_and_rolled_back(
     desk.get_by_role("link", name="Start a run").click()
     assert start_here(desk, script({"finish": "x"})).agent_version.number == 1
 
+    desk.goto("/schedules")
+    desk.get_by_role("link", name="Mornings").click()
+    expect(desk.locator(".note").first).to_contain_text("It stands in the definition of clerk")
     desk.goto("/agents")
     expect(desk.locator("#agent-clerk")).to_contain_text("made here")
