@@ -15,6 +15,7 @@ from runs.presenters.if_match import IfMatch, current_state, seen_version
 from runs.presenters.wire import run_detail
 from runs.schemas import RunOut
 from runs.selectors.archives import archive_for, file_for
+from runs.selectors.prune_preview import prune_sums_for
 from runs.selectors.retention import (
     due_sums_for,
     holds_for,
@@ -68,10 +69,11 @@ def create(
     summary="Show what a policy would do",
 )
 def preview(request: HttpRequest, payload: schemas.RetentionIn) -> schemas.PreviewOut:
-    """Show what would go tonight if this policy stood in place of the one for the same runs. Nothing is changed."""
+    """Show what would go tonight, whole or pruned, if this policy stood in place of the one for the same runs."""
     actor = caller_of(request)
     rule = rule_of(draft_of(actor, **payload.model_dump()))
-    return wire.preview_out(due_sums_for(actor, instead=rule), draft=rule.id)
+    prunes = prune_sums_for(actor, instead=rule)
+    return wire.preview_out(due_sums_for(actor, instead=rule), prunes, draft=rule.id)
 
 
 @router.get(
@@ -79,7 +81,8 @@ def preview(request: HttpRequest, payload: schemas.RetentionIn) -> schemas.Previ
 )
 def due(request: HttpRequest) -> schemas.PreviewOut:
     """Show what the policies in force would do now."""
-    return wire.preview_out(due_sums_for(caller_of(request)))
+    actor = caller_of(request)
+    return wire.preview_out(due_sums_for(actor), prune_sums_for(actor))
 
 
 @router.get(

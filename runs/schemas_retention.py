@@ -72,18 +72,21 @@ class DueOut(BaseModel):
     """What one policy would do now."""
 
     policy_id: UUID | None = Field(description="Null for the one of the request.")
-    act: Literal["archive", "delete"]
-    runs: int
+    act: Literal["archive", "delete", "prune"]
+    runs: int = Field(description="To prune: runs that would lose their oldest steps, 2,000 at most.")
     kept: int = Field(description="More runs are due and stay, because something needs them.")
-    row_bytes: int = Field(description="What their rows take in the database.")
+    row_bytes: int = Field(description="What their rows take in the database; to prune, those that would go.")
     file_bytes: int = Field(description="What their archives take, where those are deleted.")
     unmeasured: int = Field(
-        description="Runs whose rows are not measured yet: they are in no count of bytes."
+        description="Runs whose rows are not measured: they are in no count of bytes. To prune, those beyond the first 200."
     )
 
 
 class PreviewOut(BaseModel):
     items: list[DueOut]
+    prune_counted: bool = Field(
+        description="False when looking for what would be pruned took too long: it is not among the items."
+    )
 
 
 class WorkOut(BaseModel):

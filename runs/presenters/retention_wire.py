@@ -27,17 +27,20 @@ def policy_out(policy: RetentionPolicy) -> schemas.RetentionOut:
     )  # fmt: skip
 
 
-def preview_out(due: Sequence[DueSum], *, draft: UUID | None = None) -> schemas.PreviewOut:
-    """Return what is due; what the policy `draft` would do bears no id."""
+def preview_out(
+    due: Sequence[DueSum], prunes: Sequence[DueSum] | None, *, draft: UUID | None = None
+) -> schemas.PreviewOut:
+    """Return what is due; what the policy `draft` would do bears no id. `prunes` None stands for not counted."""
     return schemas.PreviewOut(
         items=[
             schemas.DueOut(
-                policy_id=None if one.rule.id == draft else one.rule.id, act="delete" if one.act == "delete" else "archive",
+                policy_id=None if one.rule.id == draft else one.rule.id, act=one.act.value,
                 runs=one.n_runs, kept=one.n_kept, row_bytes=one.row_bytes, file_bytes=one.file_bytes,
                 unmeasured=one.n_unmeasured,
             )
-            for one in due
-        ]
+            for one in [*due, *(prunes or ())]
+        ],
+        prune_counted=prunes is not None,
     )  # fmt: skip
 
 

@@ -70,6 +70,35 @@ def test_a_policy_is_previewed_made_changed_carried_out_and_removed(ada: Client,
     assert send(ada, "DELETE", place).status_code == 204
 
 
+def test_the_preview_tells_what_would_be_pruned(ada: Client, world: World) -> None:
+    run = drive(a_run("test-steps", {"n": 60}, team=world.analytical))
+    with connection.cursor() as cursor:
+        for table, column in (
+            ("runs_run", "created_at"),
+            ("runs_run", "ended_at"),
+            ("runs_step", "ended_at"),
+        ):
+            cursor.execute(f"UPDATE {table} SET {column} = {column} - interval '20 days'")
+    body = {"prune_days": 10}
+    told = send(ada, "POST", f"{POLICIES}/preview", body).json()
+    assert told["prune_counted"]
+    [one] = told["items"]
+    assert (one["policy_id"], one["act"], one["runs"], one["kept"], one["unmeasured"]) == (
+        None,
+        "prune",
+        1,
+        0,
+        0,
+    )
+    assert one["row_bytes"] > 1000
+    made = send(ada, "POST", POLICIES, body).json()["id"]
+    [due] = send(ada, "GET", f"{POLICIES}/due").json()["items"]
+    assert (due["policy_id"], due["row_bytes"]) == (made, one["row_bytes"])
+    send(ada, "POST", f"/runs/{run.pk}/holds", {"kind": "legal", "reason": "court"})
+    [kept] = send(ada, "GET", f"{POLICIES}/due").json()["items"]
+    assert (kept["runs"], kept["kept"], kept["row_bytes"]) == (0, 1, 0)
+
+
 def test_a_run_is_held_archived_and_restored(ada: Client, old_run: Run) -> None:
     place = f"/runs/{old_run.pk}"
     assert send(ada, "POST", f"{place}/holds", {"kind": "legal"}).status_code == 422
