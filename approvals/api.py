@@ -14,6 +14,7 @@ from approvals.services.comment_request import comment_request
 from approvals.services.decide import Choice, decide
 from approvals.services.decide_many import Picked, decide_many
 from approvals.services.delegate_request import delegate_request
+from approvals.services.recall_permission import recall_permission
 from runs.services.checks import misfit
 
 router = Router(tags=["approvals"])
@@ -72,6 +73,24 @@ def decide_several(request: HttpRequest, payload: schemas.BulkDecideIn) -> schem
     return schemas.BulkDecidedOut(
         items=[schemas.BulkResultOut(id=one.pk, status=one.status, problem=problem) for one, problem in done]  # type: ignore[arg-type]  # as constrained
     )
+
+
+@router.post(
+    "/{uuid:request_id}/recall",
+    response=schemas.ApprovalOut,
+    operation_id="recall_approval",
+    summary="Take a permission back",
+)
+def recall(request: HttpRequest, request_id: UUID, payload: schemas.RecallIn) -> schemas.ApprovalOut:
+    """Take back a permission that is not used yet; 409 tells who did what when it is, or when there is none."""
+    found = recall_permission(
+        actor=caller_of(request),
+        request_id=request_id,
+        message=payload.message,
+        version=payload.version,
+        channel="api",
+    )
+    return request_out(found, caller_of(request))
 
 
 @router.post(

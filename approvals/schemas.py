@@ -66,6 +66,15 @@ class BulkDecideIn(_In):
     message: str = Field("", json_schema_extra={"maxLength": 4000})
 
 
+class RecallIn(_In):
+    """Why a permission is taken back."""
+
+    message: str = Field(
+        description="What the history is told, and who is asked again.", json_schema_extra={"maxLength": 4000}
+    )
+    version: int | None = Field(None, description="The `version` that you saw; 409 when it has passed.", ge=1)
+
+
 class ClaimIn(_In):
     take_over: bool = Field(default=False, description="Also when somebody else has claimed it.")
 

@@ -11,6 +11,7 @@ urlpatterns = [
     path("approvals/<uuid:request_id>", inbox.case, name="case"),
     path("approvals/<uuid:request_id>/alike", alike.alike, name="alike"),
     path("approvals/<uuid:request_id>/decide", inbox.decide_case, name="decide"),
+    path("approvals/<uuid:request_id>/recall", inbox.recall, name="recall"),
     path("approvals/<uuid:request_id>/claim", inbox.claim, name="claim"),
     path("approvals/<uuid:request_id>/release", inbox.release, name="release"),
     path("approvals/<uuid:request_id>/delegate", inbox.delegate, name="delegate"),

@@ -10,7 +10,7 @@ from agentops.common.canonical import digest
 from agentops.common.transactions import transaction
 from approvals.engine.rules import Ruling, is_stricter
 from approvals.engine.stages import is_met, stages_of
-from approvals.models import Request
+from approvals.models import Decision, Request
 from approvals.selectors.people import room_of
 from approvals.selectors.policy import facts_of, mode_of, ruling_on
 from approvals.services.open_request import identity_of
@@ -51,7 +51,14 @@ def judge_proposal(proposal: Proposal) -> Judgement:
     run = Run.objects.select_related("agent").defer("input", "output").get(pk=proposal.run_id)
     case = _Case(proposal, run, mode_of(run.team_id, run.agent.slug, run.agent_version_id))
     request = _permission(proposal)
-    return _by_permission(case, request) if request is not None else _by_rules(case)
+    if request is not None:
+        return _by_permission(case, request)
+    recalled = _recalled(proposal)
+    return (
+        Judgement(Act.ASK, recalled)
+        if recalled and case.ruling(proposal.args).verdict != "deny"
+        else _by_rules(case)
+    )
 
 
 def _permission(proposal: Proposal) -> Request | None:
@@ -66,6 +73,21 @@ def _permission(proposal: Proposal) -> Request | None:
         kind="approve", status="approved", used_at__isnull=True, grant_expires_at__gt=Now()
     )
     return next((one for one in beforehand.order_by("-closed_at") if _same(one.args, proposal.args)), None)
+
+
+def _recalled(proposal: Proposal) -> str:
+    """Return what to ask where the last thing that people said of this write was that they take their permission back."""
+    of_run = Request.objects.filter(run_id=proposal.run_id, action=proposal.tool.name)
+    said = of_run.filter(kind__in=("approve", "permission"), status__in=("approved", "voided")).order_by(
+        "-opened_at"
+    )
+    last = next((one for one in said if one.seq == proposal.seq or _same(one.args, proposal.args)), None)
+    recall = Decision.objects.filter(request=last, type="recall").first() if last else None
+    return (
+        f"may {proposal.tool.name} be called? {recall.actor} took the permission back: {recall.message}"
+        if recall
+        else ""
+    )
 
 
 def _by_permission(case: _Case, request: Request) -> Judgement:

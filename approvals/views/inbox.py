@@ -39,6 +39,7 @@ from approvals.services.claim_request import claim_request, holder_of, release_r
 from approvals.services.comment_request import comment_request
 from approvals.services.decide import decide, standing_of
 from approvals.services.delegate_request import delegate_request
+from approvals.services.recall_permission import recall_permission
 from runs.selectors.paging import Page
 from runs.views.base import respond, room
 from runs.views.suggest import spot_in
@@ -87,6 +88,20 @@ def decide_case(request: HttpRequest, actor: Actor, request_id: UUID) -> HttpRes
     if request.headers.get("X-Undo"):
         return HttpResponse(status=204)
     return redirect(f"{reverse('approvals:inbox')}?{request.GET.urlencode()}")
+
+
+@require_POST
+@room
+def recall(request: HttpRequest, actor: Actor, request_id: UUID) -> HttpResponse:
+    """Take back a permission that is not used yet."""
+    said, version = request.POST.get("reason", ""), request.POST.get("version", "")
+    seen = int(version) if version.isascii() and version.isdigit() and len(version) < 9 else None
+    return _done(
+        request,
+        actor,
+        request_id,
+        lambda: recall_permission(actor=actor, request_id=request_id, message=said, version=seen),
+    )
 
 
 @require_POST
@@ -219,5 +234,6 @@ def _of_case(actor: Actor, shown: Case | None) -> dict[str, Any]:
         "others": [one.user for one in reviewers_of(actor.team_id) if one.user_id not in (actor.user_id, request.initiator_id)],
         "turn": turn_places(turn_of(request.run_id, request.seq), request) if shown.is_editable else [],
         "n_alike": n_others_alike(actor, request) if standing and standing.may else 0,
+        "can_recall": request.status == "approved" and request.used_at is None and actor.can(Scope.REVIEW),
         "can_comment": actor.can(Scope.REVIEW) or actor.can(Scope.RUN),
     }  # fmt: skip

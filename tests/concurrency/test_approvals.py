@@ -7,13 +7,14 @@ from itertools import count
 import pytest
 
 from agentops.accounts.roles import Role
-from agentops.common.errors import AgentOpsError
+from agentops.common.errors import AgentOpsError, ConflictError
 from agentops.common.transactions import transaction
 from approvals.engine.stages import Stage
 from approvals.models import Decision, Request
 from approvals.services import locked
 from approvals.services.close_request import close_request
 from approvals.services.decide import Choice, decide
+from approvals.services.recall_permission import recall_permission
 from approvals.services.save_rule import RuleSpec, save_rule
 from approvals.services.use_grant import use_grant
 from runs.desk import GrantGoneError
@@ -127,3 +128,27 @@ def test_a_permission_is_used_once_by_however_many_want_it(world: World) -> None
         return True
 
     assert at_once(partial(use, 3), times=20).count(True) == 1
+
+
+def test_a_permission_is_used_or_taken_back_and_never_both(world: World) -> None:
+    [eve] = reviewers(1)
+    request = asked(world, Stage())
+    choice = Choice("approve", version=1, args_digest=request.args_digest)
+    decide(actor=eve, request_id=request.pk, choice=choice)  # type: ignore[arg-type]
+    numbers = count()
+
+    def act() -> str:
+        try:
+            if next(numbers) % 2:
+                with transaction():
+                    use_grant(request_id=request.pk, seq=3)
+                return "used"
+            recall_permission(actor=eve, request_id=request.pk, message="stop")  # type: ignore[arg-type]
+        except (GrantGoneError, ConflictError):
+            return "too late"
+        return "taken back"
+
+    done = Counter(at_once(act, times=20))
+    request.refresh_from_db()
+    assert done["too late"] == 19
+    assert (done["used"], request.status) == ((1, "approved") if request.used_at else (0, "voided"))

@@ -17,6 +17,7 @@ from approvals.services.claim_request import claim_request
 from approvals.services.decide import Choice, decide
 from approvals.services.decide_many import Picked, decide_many
 from approvals.services.delegate_request import delegate_request
+from approvals.services.recall_permission import recall_permission
 from approvals.services.reconcile import reconcile
 from approvals.services.save_queue import QueueSpec, save_queue
 from approvals.services.save_rule import RuleSpec, apply_preset, save_rule, set_mode
@@ -287,6 +288,63 @@ class TestTheGate:
         advance(claim(a_worker()))
         assert request_of(run).pk != request.pk
         assert entries() == []
+
+
+class TestRecalling:
+    def test_what_was_allowed_is_asked_about_again_and_done_only_then(self, ada: Actor, eve: Actor) -> None:
+        asks_before(ada, "test.ledger", Stage())
+        run = started(ada, "test-calls", **LEDGER)
+        first = request_of(run)
+        decide(actor=eve, request_id=first.pk, choice=choice(first, "approve"))
+        void = recall_permission(actor=ada, request_id=first.pk, message="the wrong account")
+        assert (void.status, void.closed_by, void.message) == ("voided", "ada", "the wrong account")
+        advance(claim(a_worker()))
+        again = request_of(run)
+        assert (again.supersedes_id, entries()) == (first.pk, [])
+        assert "ada took the permission back: the wrong account" in (again.question or {})["text"]
+        decide(actor=eve, request_id=again.pk, choice=choice(again, "approve"))
+        done(run)
+        assert len(entries()) == 1
+        assert Entry.objects.get(action="approval.recall").detail["message"] == "the wrong account"
+
+    def test_it_holds_up_what_no_rule_asks_about(self, ada: Actor) -> None:
+        run = started(ada, "test-calls", asks=True, **LEDGER)
+        asked = request_of(run)
+        decide(actor=ada, request_id=asked.pk, choice=choice(asked, "approve"))
+        recall_permission(actor=ada, request_id=asked.pk, message="not today")
+        advance(claim(a_worker()))
+        again = request_of(run)
+        assert (again.kind, again.action, entries()) == ("permission", "test.ledger", [])
+        decide(actor=ada, request_id=again.pk, choice=choice(again, "reject", message="no"))
+        done(run)
+        assert entries() == []
+
+    def test_who_comes_too_late_is_told_who_did_what(self, ada: Actor, eve: Actor) -> None:
+        asks_before(ada, "test.ledger", Stage())
+        run = started(ada, "test-calls", **LEDGER)
+        request = request_of(run)
+
+        def refused(who: Actor, match: str, **more: object) -> dict[str, object]:
+            with pytest.raises(ConflictError, match=match) as told:
+                recall_permission(actor=who, request_id=request.pk, message="stop", **more)  # type: ignore[arg-type]
+            return told.value.data
+
+        refused(eve, "nothing is allowed yet")
+        decide(actor=eve, request_id=request.pk, choice=choice(request, "approve"))
+        refused(eve, "it has changed since you looked", version=1)
+        done(run)
+        told = refused(ada, "too late: test-calls used this permission at .* in step")
+        assert [(one["by"], one["type"]) for one in told["decisions"]] == [("eve", "approve")]  # type: ignore[attr-defined]
+        Request.objects.update(used_at=None, status="rejected", closed_by="eve")
+        refused(ada, "eve was faster: this is rejected")
+
+    def test_it_needs_a_reason_and_somebody_who_may_review(self, ada: Actor, eve: Actor) -> None:
+        request = request_of(started(ada, "test-asks", args={"amount": 5}))
+        with pytest.raises(InvalidInputError, match="1 to"):
+            recall_permission(actor=eve, request_id=request.pk, message=" ")
+        viewer = actor(member("analytical", "Analytical", "vic", Role.VIEWER).user)
+        with pytest.raises(NotAllowedError):
+            recall_permission(actor=viewer, request_id=request.pk, message="stop")
 
 
 class TestQuorums:

@@ -183,3 +183,23 @@ def test_who_decides_in_whose_place_is_told(see: See, ada: Client, team: Team, r
         team=team, user=user, delegate=grace, starts_at=Now() - timedelta(hours=1), ends_at=Now() + timedelta(days=2)
     )  # fmt: skip
     assert "You are out of office; grace decides in your place until" in words(see("/approvals"))
+
+
+def test_a_permission_is_taken_back_on_its_page(see: See, ada: Client, team: Team, run: Run) -> None:
+    columns = {"status": "approved", "closed_at": Now(), "closed_by": "ada", "grant_expires_at": Now()}
+    given = a_request(run, **columns, summary="payment.refund: amount 480")
+    where = f"/approvals/{given.pk}"
+    assert one(see(where), f"form[action^='{where}/recall'] textarea")["name"] == "reason"
+    for reason, version, status in (
+        ("", "1", 422),
+        ("the wrong firm", "9", 409),
+        ("the wrong firm", "1", 302),
+    ):
+        assert ada.post(f"{where}/recall", {"reason": reason, "version": version}).status_code == status
+    page = see(where)
+    assert not page.select("form[action*='/recall']")
+    assert "recall" in words(one(page, ".history"))
+    Request.objects.filter(pk=given.pk).update(status="approved", used_at=Now(), used_seq=7)
+    late = ada.post(f"{where}/recall", {"reason": "stop", "version": "2"})
+    told = words(one(BeautifulSoup(late.content, "html.parser"), "[role=alert]"))
+    assert (late.status_code, "too late: billing used this permission" in told) == (409, True)
