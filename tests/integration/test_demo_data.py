@@ -1,13 +1,20 @@
 """`manage.py demo_data`: much data, made by real runs."""
 
 import io
+from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
 
+from agentops.accounts.roles import Actor, Scope
 from runs.checkpoints.store import rebuild
 from runs.checkpoints.verify import verify_run
-from runs.models import Run, Step
+from runs.models import Run, Step, StuckKind, StuckState
+from runs.selectors import run_list_for
+from runs.services.resume_run import resume_run
+from runs.services.watch_runs import look_at
+from tests.demo import a_site
 from tests.runs import drive, output
 
 pytestmark = pytest.mark.django_db
@@ -47,6 +54,29 @@ def test_inserted_runs_are_whole_and_verified(shape: str) -> None:
     assert rebuild(run).seq == run.head_seq
     assert Step.objects.filter(run=run, status="failed").count() == run.n_failed_steps
     assert output(run) == {"steps": run.n_steps}
+
+
+def test_past_episodes_are_found_and_those_that_are_held_up_go_on(settings: Any, tmp_path: Path) -> None:
+    printed = io.StringIO()
+    call_command("demo_data", "--stuck-days", "5", stdout=printed)
+    runs = list(Run.objects.order_by("id"))
+    actor = Actor(runs[0].team_id, None, "Ada", frozenset(Scope))
+    assert printed.getvalue() == f"inserted {len(runs)} runs that got stuck in the last 5 days\n"
+    assert [verify_run(run).failures for run in runs] == [[] for _ in runs]
+    yesterday = {run.status for run in run_list_for(actor, text="stuck(node:login at:yesterday)").items}
+    assert "succeeded" in yesterday
+    kinds = {(it.reason, it.node): it for it in StuckKind.objects.all()}
+    assert {key: (it.state, bool(it.note)) for key, it in kinds.items()} == {
+        ("looping", "login"): ("open", False), ("stuck", "file"): ("resolved", True),
+    }  # fmt: skip
+    held_up = [run for run in runs if run.status == "paused"]
+    look_at([run.pk for run in held_up])
+    assert StuckState.objects.filter(run__in=held_up, to_at=None).count() == len(held_up) == 2
+    with a_site(ledger=tmp_path / "ledger.jsonl") as site:
+        settings.DEMO_SITE_URL = site.url + "/"
+        run = resume_run(actor=actor, run_id=held_up[0].pk)
+        assert (drive(run).status, output(run)["tries"]) == ("succeeded", 25)
+    assert verify_run(run).failures == []
 
 
 def test_an_unknown_shape_is_refused() -> None:
