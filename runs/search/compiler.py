@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from agentops.common.errors import BadQueryError
 from agentops.common.query import And, Filter, Not, Or, Scope, Term, Value, refusal, render
 from runs.search import contents, keys, steps, stuck  # noqa: F401 -- they make their keys known
+from runs.search.kinds import chosen, plain
 from runs.search.near import nearest
 from runs.search.registry import KEYS, SCOPES, Asker, Key, ScopeKind
 from runs.search.sql import Condition, all_of, any_of
@@ -70,23 +71,20 @@ def _scope(term: Scope, asker: Asker, known: dict[str, Key]) -> Condition:
 
 def _filter(term: Filter, asker: Asker, known: dict[str, Key]) -> Condition:
     if term.key in ("has", "no") and known is KEYS:
-        return all_of([_presence(term, value) for value in term.values if isinstance(value, Value)])
+        return all_of([_presence(term, value) for value in plain(term)])
     if term.key == "sort":
-        raise refusal("sort: stands for itself, not inside brackets and not negated", term.at)
+        raise refusal("`sort:` stands outside all brackets, and is not negated", term.at)
     key = known.get(term.key)
     if key is None:
         raise _unknown_key(term, known)
     if term.path and not key.has_parts:
-        raise refusal(f"`{term.key}` has no parts", term.at)
+        raise refusal(f"`{term.key}` has no parts; leave out what stands behind its dot", term.at)
     return key.build(term, asker)
 
 
 def _presence(term: Filter, value: Value) -> Condition:
     choices = [key.name for key in KEYS.values() if key.has]
-    key = KEYS.get(value.text)
-    if key is None or not key.has:
-        told = f"`{term.key}` asks for one of {', '.join(choices)}"
-        raise _instead(refusal(told, value.at), value.at, len(value.text), nearest(value.text, choices))
+    key = KEYS[chosen(term, value, choices)]
     return Condition(key.has if term.key == "has" else f"NOT coalesce({key.has}, false)")
 
 
@@ -96,7 +94,7 @@ def _sort(term: Filter) -> str:
     name = value.text if isinstance(value, Value) else ""
     if term.operator or len(term.values) > 1 or name.removeprefix("-") not in choices:
         near = nearest(name.removeprefix("-"), choices)
-        told = f"runs can be sorted by {', '.join(choices)}, with a minus for the largest first"
+        told = f"runs are sorted by {', '.join(choices)}, with a minus for the largest first, not by {name[:40]!r} (character {value.at})"
         sign = "-" if name.startswith("-") else ""
         raise _instead(refusal(told, value.at), value.at, len(name), near and sign + near)
     return name

@@ -20,7 +20,9 @@ _VALUE = "EXISTS (SELECT 1 FROM runs_runvalue v WHERE v.run_id = r.id AND v.team
 
 def _contents(asked: Filter, _asker: Asker) -> Condition:
     if asked.path:
-        raise refusal("`content` has no parts; state.… has", asked.at)
+        raise refusal(
+            "`content` has no parts; for a place in the state write state.order.country:DE", asked.at
+        )
     return any_of([_alone(_TEXT, phrase_of(value)) for value in kinds.plain(asked)])
 
 

@@ -45,17 +45,18 @@ def choice(choices: Sequence[str], build: Callable[[list[str]], Condition]) -> B
     """Return the builder of a key with a closed list of values."""
 
     def condition(asked: Filter, _asker: Asker) -> Condition:
-        return build([_chosen(asked, value, choices) for value in plain(asked)])
+        return build([chosen(asked, value, choices) for value in plain(asked)])
 
     return condition
 
 
-def _chosen(asked: Filter, value: Value, choices: Sequence[str]) -> str:
+def chosen(asked: Filter, value: Value, choices: Sequence[str]) -> str:
+    """Return the value, which is one of the choices. Raises: BadQueryError that names the nearest, or all."""
     if value.text in choices:
         return value.text
     near = nearest(value.text, choices)
-    hint = f", did you mean `{near}`?" if near else f"; there are {', '.join(choices)}"
-    error = refusal(f"there is no {asked.key} {value.text[:40]!r} (character {value.at}){hint}", value.at)
+    hint = f"did you mean `{near}`?" if near else f"it knows {', '.join(choices)}"
+    error = refusal(f"`{asked.key}:` knows no {value.text[:40]!r} (character {value.at}); {hint}", value.at)
     error.data |= {"instead": (value.at, len(value.text), near)} if near else {}
     raise error
 

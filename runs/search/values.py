@@ -38,9 +38,7 @@ def number_of(value: Value) -> Decimal:
     except InvalidOperation:
         raise refusal(f"{value.text[:40]!r} is not a number (character {value.at})", value.at) from None
     if not number.is_finite() or abs(number) > MAX_NUMBER:
-        raise refusal(
-            f"{value.text[:40]!r} is not a number that a run can have (character {value.at})", value.at
-        )
+        raise refusal(f"{value.text[:40]!r} is too large a number, or none (character {value.at})", value.at)
     return number
 
 

@@ -161,6 +161,7 @@ def test_runs_are_found_by_what_they_ask(ada: Actor, asked: dict[str, Request]) 
         ("(acme", 0, "(acme)"),
         ("step(tool:x)", 0, None),
         ("sort:due", 0, None),
+        ("kind:unheard", 5, None),
     ],
 )
 def test_what_cannot_be_read_is_refused_with_its_place(
@@ -170,6 +171,7 @@ def test_what_cannot_be_read_is_refused_with_its_place(
         request_query(ada, text)
     assert refused.value.data["position"] == position
     assert refused.value.data.get("suggestion") == suggestion
+    assert "there is no" not in refused.value.detail
 
 
 def test_values_are_suggested(ada: Actor, asked: dict[str, Request]) -> None:

@@ -59,7 +59,7 @@ class TestTheSearch:
         self, see: See, ada: Client, run: Run, team: Team
     ) -> None:
         page = see("/approvals?q=acme+is:overdeu")
-        assert "There is no is 'overdeu' (character 8), did you mean `overdue`?" in words(
+        assert "`is:` knows no 'overdeu' (character 8); did you mean `overdue`?" in words(
             one(page, "#problem")
         )
         assert one(page, "#problem a")["href"] == "/approvals?folder=all&q=acme%20is%3Aoverdue"
