@@ -22,13 +22,10 @@ _ADDRESSES = {
     ProviderKind.OPENAI: "https://api.openai.com/v1",
     ProviderKind.ANTHROPIC: "https://api.anthropic.com",
 }
-
-
-# The wires that requests are made over; the others have a name and no client yet.
-SPOKEN = (ProviderKind.OPENAI, ProviderKind.ANTHROPIC, ProviderKind.COMPATIBLE, ProviderKind.BEDROCK)
 EXAMPLES = {
     ProviderKind.COMPATIBLE: "http://127.0.0.1:11434/v1",
     ProviderKind.BEDROCK: "https://bedrock-runtime.eu-central-1.amazonaws.com",
+    ProviderKind.VERTEX: "https://europe-west1-aiplatform.googleapis.com/v1/projects/…/locations/europe-west1/endpoints/openapi",
 }
 
 

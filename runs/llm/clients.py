@@ -8,6 +8,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any, TypeVar
 from uuid import UUID
@@ -35,6 +36,8 @@ from runs.engine.tool_names import ToolNames
 from runs.llm.bedrock import bedrock_model, check_key
 from runs.llm.errors import ModelError, Trouble
 from runs.llm.request import Answer, Endpoint, ModelRequest
+from runs.llm.service_account import account_of
+from runs.llm.vertex import NOBODYS_MODEL, VertexAuth
 from runs.llm.wire import answer_of, messages_of, parameters_of
 
 CONNECT_SECONDS = 10.0
@@ -87,7 +90,7 @@ async def _request(endpoint: Endpoint, name: str, asked: ModelRequest, on_text: 
         text = f"{name} did not answer within {endpoint.timeout_seconds:g} s"
         raise ModelError(Trouble.TIMEOUT, text, may_be_billed=True) from None
     except AgentRunError as error:
-        raise _told(error, endpoint.key) from None
+        raise _told(error, endpoint) from None
 
 
 async def _streamed(
@@ -117,15 +120,28 @@ async def _listed(endpoint: Endpoint) -> list[str]:
                 await asyncio.to_thread(check_key, endpoint, connect_seconds=CONNECT_SECONDS)
                 return []
             client: Any = _model(endpoint, "none").client  # type: ignore[attr-defined]  # either SDK's
+            if endpoint.kind is ProviderKind.VERTEX:
+                return await _unlisted(client)
             return sorted([str(found.id) async for found in client.models.list()])
     except TimeoutError:
         raise ModelError(Trouble.TIMEOUT, f"no answer within {endpoint.timeout_seconds:g} s") from None
     except ModelError as error:
-        raise ModelError(error.trouble, _clean(error.message, endpoint.key)) from None
+        raise ModelError(error.trouble, _clean(error.message, endpoint)) from None
     except Exception as error:  # noqa: BLE001 -- each SDK has errors of its own, and their reading differs
         status = getattr(error, "status_code", None)
         trouble = Trouble.REFUSED if status and status < 500 else Trouble.UNAVAILABLE
-        raise ModelError(trouble, _clean(str(error) or type(error).__name__, endpoint.key)) from None
+        raise ModelError(trouble, _clean(str(error) or type(error).__name__, endpoint)) from None
+
+
+async def _unlisted(client: Any) -> list[str]:
+    """Return no models: Vertex lists none, and is asked for one that is not there. Raises: what its SDK raises."""
+    from openai import BadRequestError, NotFoundError
+
+    with suppress(BadRequestError, NotFoundError):
+        await client.chat.completions.create(
+            model=NOBODYS_MODEL, messages=[{"role": "user", "content": "?"}], max_tokens=1
+        )
+    return []
 
 
 _TROUBLES: list[tuple[type[Exception], Trouble]] = [
@@ -139,7 +155,7 @@ _TROUBLES: list[tuple[type[Exception], Trouble]] = [
 ]
 
 
-def _told(error: AgentRunError, key: str) -> ModelError:
+def _told(error: AgentRunError, endpoint: Endpoint) -> ModelError:
     """Return what went wrong in our words, without the key: some providers repeat it in their refusal."""
     trouble = next((found for kind, found in _TROUBLES if isinstance(error, kind)), None)
     headers = dict(error.headers or {}) if isinstance(error, ModelHTTPError) else {}
@@ -147,7 +163,8 @@ def _told(error: AgentRunError, key: str) -> ModelError:
         status = error.status_code if isinstance(error, ModelHTTPError) else None
         trouble = Trouble.REFUSED if status and 400 <= status < 500 else Trouble.BAD_ANSWER
     after = error.retry_after if isinstance(error, ModelAPIError) else None
-    return ModelError(trouble, _clean(str(error), key), after, headers, may_be_billed=not _is_refusal(error))
+    text = _clean(str(error), endpoint)
+    return ModelError(trouble, text, after, headers, may_be_billed=not _is_refusal(error))
 
 
 def _is_refusal(error: AgentRunError) -> bool:
@@ -165,8 +182,12 @@ def _is_refusal(error: AgentRunError) -> bool:
     return False
 
 
-def _clean(text: str, key: str) -> str:
-    return (text.replace(key, "[key]") if key else text)[:MAX_MESSAGE_CHARACTERS]
+def _clean(text: str, endpoint: Endpoint) -> str:
+    transport = _transports.get((endpoint.provider_id, endpoint.version))
+    auth = transport.auth if transport else None
+    for secret in (endpoint.key, auth.token if isinstance(auth, VertexAuth) else ""):
+        text = text.replace(secret, "[key]") if secret else text
+    return text[:MAX_MESSAGE_CHARACTERS]
 
 
 _models: dict[tuple[UUID, int, str], Model] = {}
@@ -199,8 +220,9 @@ def _made_model(endpoint: Endpoint, name: str) -> Model:
     from pydantic_ai.models.openai import OpenAIChatModel
     from pydantic_ai.providers.openai import OpenAIProvider
 
+    is_signed = endpoint.kind is ProviderKind.VERTEX  # by the transport
     openai = AsyncOpenAI(
-        api_key=endpoint.key or "none", base_url=endpoint.base_url, max_retries=0, http_client=_transport(endpoint),
+        api_key="none" if is_signed else endpoint.key or "none", base_url=endpoint.base_url, max_retries=0, http_client=_transport(endpoint),
         organization="", project="",
     )  # fmt: skip
     return OpenAIChatModel(name, provider=OpenAIProvider(openai_client=openai))
@@ -214,6 +236,7 @@ def _transport(endpoint: Endpoint) -> httpx2.AsyncClient:
     place = (endpoint.provider_id, endpoint.version)
     if place not in _transports:
         _transports[place] = httpx2.AsyncClient(
+            auth=VertexAuth(account_of(endpoint.key)) if endpoint.kind is ProviderKind.VERTEX else None,
             timeout=httpx2.Timeout(endpoint.timeout_seconds, connect=CONNECT_SECONDS),
             limits=httpx2.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=200),
             event_hooks={"response": [_note_headers]},

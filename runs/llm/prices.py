@@ -23,6 +23,8 @@ def cost_microusd(kind: ProviderKind, model: str, offer: Mapping[str, Any], usag
         total = Decimal(usage.tokens_in) * own[0] + Decimal(usage.tokens_out) * own[1]
         return int((total / _MTOK).to_integral_value(ROUND_HALF_UP))
     listed = _LISTED.get(kind)
+    if kind is ProviderKind.VERTEX:
+        model = model.removeprefix("google/")
     if listed is None or not _is_listed(listed, model):
         return None
     return _list_price(listed, model, usage)

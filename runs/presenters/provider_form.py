@@ -18,6 +18,7 @@ KINDS: dict[ProviderKind, tuple[str | Promise, str | Promise]] = {
     ProviderKind.ANTHROPIC: ("Anthropic", gettext_lazy("Its own service, or one at another address with the same wire.")),
     ProviderKind.COMPATIBLE: (gettext_lazy("OpenAI-compatible"), gettext_lazy("Any server that speaks OpenAI's wire: Ollama, vLLM, llama.cpp, a gateway.")),
     ProviderKind.BEDROCK: ("AWS Bedrock", gettext_lazy("Its Converse wire, with a Bedrock API key; needs the extra bedrock.")),
+    ProviderKind.VERTEX: ("Google Vertex", gettext_lazy("OpenAI's wire as Vertex speaks it, with the JSON key of a service account.")),
 }  # fmt: skip
 _WORDS = {"in": "in_microusd_per_mtok", "out": "out_microusd_per_mtok", "rpm": "rpm", "tpm": "tpm", "context": "context_tokens"}  # fmt: skip
 _MONEY = ("in", "out")
@@ -34,7 +35,8 @@ def provider_schema(kind: ProviderKind, *, is_new: bool, has_key: bool = False) 
             _("Name"), _("Lower-case letters, digits and hyphens. Agents say name/model."), "openai"
         )
     properties["base_url"] = _part(_("Address"), _address_hint(kind), kind.base_url or EXAMPLES[kind])  # fmt: skip
-    properties["key"] = _part(_("Key"), key_hint, "sk-…")
+    is_account = kind is ProviderKind.VERTEX
+    properties["key"] = _part(_("Service account key, as JSON") if is_account else _("Key"), key_hint, '{"type": "service_account", …}' if is_account else "sk-…")  # fmt: skip
     models_hint = _("One a line, the first is the one that the provider's bare name means. Behind it, where known: in= and out= (US dollars for a million tokens), rpm= and tpm= (limits a minute), context= (tokens).")  # fmt: skip
     properties["models"] = _part(_("Models"), models_hint, "gpt-5-mini in=0.25 out=2 rpm=500 tpm=200000") | {"maxLength": 10_000}  # fmt: skip
     properties["timeout_seconds"] = {
@@ -49,6 +51,8 @@ def provider_schema(kind: ProviderKind, *, is_new: bool, has_key: bool = False) 
 def _address_hint(kind: ProviderKind) -> str:
     if kind is ProviderKind.BEDROCK:
         return _("That of its runtime in your region.")
+    if kind is ProviderKind.VERTEX:
+        return _("That of your project and region, up to endpoints/openapi.")
     return _("Empty: the provider's own.") if kind.base_url else _("Up to and with /v1.")
 
 

@@ -7,7 +7,7 @@ from agentops.audit.services.record import record
 from agentops.common.errors import ConflictError
 from agentops.common.sealing import seal
 from agentops.common.transactions import transaction
-from runs.engine.providers import SPOKEN, ProviderKind
+from runs.engine.providers import ProviderKind
 from runs.llm import bedrock
 from runs.llm.book import place_of
 from runs.models import Provider
@@ -49,17 +49,19 @@ def create_provider(
     Transaction: opens one.
     """
     actor.require(Scope.ADMIN)
-    if kind not in SPOKEN:
-        raise misfit("/kind", f"must be one of {', '.join(SPOKEN)}; no other wire is spoken yet")
+    if kind not in [*ProviderKind]:
+        raise misfit("/kind", f"must be one of {', '.join(ProviderKind)}")
     found = ProviderKind(kind)
     if found is ProviderKind.BEDROCK and not bedrock.is_installed():
         raise misfit("/kind", bedrock.MISSING)
+    if found is ProviderKind.VERTEX and not key:
+        raise misfit("/key", "is missing: the JSON key of a service account that may use Vertex")
     provider = Provider(
         team_id=actor.team_id, slug=checked_slug(slug), kind=kind, base_url=checked_url(found, base_url),
         catalog=checked_catalog(models), timeout_seconds=checked_timeout(timeout_seconds),
         created_by=actor.name[:200],
     )  # fmt: skip
-    provider.secret = seal(checked_key(key), place=place_of(provider)) if key else None
+    provider.secret = seal(checked_key(found, key), place=place_of(provider)) if key else None
     others = Provider.objects.filter(team_id=actor.team_id)
     with transaction():
         provider.is_default = (

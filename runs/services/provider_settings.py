@@ -1,12 +1,14 @@
 """What a provider is told: checked before it is stored."""
 
 import ipaddress
+import json
 import re
 from typing import Any
 from urllib.parse import urlsplit
 
 from agentops.common.types import JsonObject
 from runs.engine.providers import EXAMPLES, ProviderKind
+from runs.llm.service_account import account_of
 from runs.services.checks import check_text, cleaned, misfit
 
 MAX_MODELS = 100
@@ -70,13 +72,26 @@ def checked_timeout(seconds: Any) -> float:
     return float(seconds)
 
 
-def checked_key(key: str) -> bytes:
+def checked_key(kind: ProviderKind, key: str) -> bytes:
     """Return the key's bytes. Raises: InvalidInputError."""
+    key = _checked_account(key) if kind is ProviderKind.VERTEX else key
     if len(key) > MAX_KEY_CHARACTERS or not key.isascii() or not key.isprintable() or key != key.strip():
         raise misfit(
             "/key", f"must be at most {MAX_KEY_CHARACTERS:,} printable ASCII characters without spaces around"
         )
     return key.encode()
+
+
+def _checked_account(key: str) -> str:
+    """Return the JSON key of a service account on one line."""
+    try:
+        account = account_of(key)
+    except ValueError as error:
+        raise misfit("/key", str(error)) from None
+    place = urlsplit(account["token_uri"])
+    if place.scheme != "https" and not (place.scheme == "http" and _is_near(place.hostname or "")):
+        raise misfit("/key", "must have an https address as token_uri")
+    return json.dumps(account)
 
 
 def _checked_model(at: str, model: Any) -> JsonObject:

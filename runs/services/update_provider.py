@@ -65,7 +65,8 @@ def _columns(provider: Provider, changes: dict[str, Any]) -> dict[str, Any]:
         if is_moved and provider.__dict__["has_secret"] and not changes.get("key"):
             raise misfit("/key", "is needed again, for the address is another one")
     if changes.get("key"):
-        columns["secret"] = seal(checked_key(str(changes["key"])), place=place_of(provider))
+        key = checked_key(ProviderKind(provider.kind), str(changes["key"]))
+        columns["secret"] = seal(key, place=place_of(provider))
     if "models" in changes:
         columns["catalog"] = checked_catalog(changes["models"])
     if "timeout_seconds" in changes:
