@@ -4,25 +4,26 @@ import gc
 import os
 import warnings
 
+import django
 from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
 from channels.security.websocket import AllowedHostsOriginValidator
 from django.conf import settings
-from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "agentops.settings")
 if not settings.configured:  # a test that imports this has a connection already, and children of its own
     os.environ.setdefault("DATABASE_POOL", "1")
-http = get_asgi_application()
+django.setup(set_prefix=False)
 
-from runs.routing import websocket_urlpatterns  # noqa: E402 -- the apps must be ready before
+from agentops.handler import OneThreadHandler  # noqa: E402 -- the apps must be ready before
+from runs.routing import websocket_urlpatterns  # noqa: E402 -- the same
 from runs.streams import Streams  # noqa: E402 -- the same
 
 # WhiteNoise hands out static files by a synchronous iterator, of which Django warns once per process; they are small.
 warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators")
 application = ProtocolTypeRouter(
     {
-        "http": Streams(http),
+        "http": Streams(OneThreadHandler()),
         "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))),
     }
 )

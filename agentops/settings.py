@@ -97,12 +97,11 @@ def database(url: str) -> dict[str, object]:
 
 
 DATABASES = {"default": database(env_secret("DATABASE_URL", "postgresql:///agentops"))}
+WEB_CONNECTIONS = env_int("WEB_CONNECTIONS", 16)
 if env_bool("DATABASE_POOL"):
-    # Under ASGI each request has a thread of its own, which would open a connection of its own: 60 ms a page.
+    # Requests, websockets and streams have threads of their own; what none of them uses is nobody's.
     DATABASES["default"] |= {"CONN_MAX_AGE": 0}
-    DATABASES["default"]["OPTIONS"] |= {
-        "pool": {"min_size": 2, "max_size": env_int("WEB_CONNECTIONS", 16), "timeout": 10}
-    }  # type: ignore[operator]  # the value is of type object
+    DATABASES["default"]["OPTIONS"] |= {"pool": {"min_size": 2, "max_size": WEB_CONNECTIONS, "timeout": 10}}  # type: ignore[operator]  # the value is of type object
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env_secret("REDIS_URL", "redis://127.0.0.1:6379/0")

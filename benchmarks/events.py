@@ -15,7 +15,7 @@ from collections import Counter
 from typing import Any
 
 from agentops.common.standard_webhooks import headers_of, key_of_text
-from benchmarks.durable import Workers
+from benchmarks.durable import Workers, cpu_seconds, spent_cpu
 from benchmarks.figures import emit, percentile
 from benchmarks.product import Product
 
@@ -50,6 +50,7 @@ def measure(product: Product, workers: Workers, port: int, n: int) -> dict[str, 
     key = key_of_text(product.make_webhook("bench"))
     product.start_many([{"workflow": f"e{i}"} for i in range(n)])
     workers.wait(lambda: product.n_in("waiting") >= n, seconds=600, pause=1.0)
+    before = _spent(product, workers)
     began = time.time()
     answers, sent_at = _send_all(port, key, n)
     sent = time.time()
@@ -59,7 +60,9 @@ def measure(product: Product, workers: Workers, port: int, n: int) -> dict[str, 
     marks = Counter(mark.workflow for mark in workers.of("e"))
     woken_at = {mark.workflow: mark.at for mark in workers.of("e")}
     lags = [woken_at[name] - at for name, at in sent_at.items() if name in woken_at]
+    used = {name: after - before[name] for name, after in _spent(product, workers).items()}
     return {
+        **{name: (round(seconds * 1e3 / n, 2), "ms/event") for name, seconds in used.items()},
         "delivered": (round(n / (sent - began), 1), "1/s"),
         "woken": (round(n / (max(woken_at.values()) - began), 1), "1/s"),
         "lag_p50": (round(percentile(lags, 50) * 1e3, 1), "ms"),
@@ -69,6 +72,10 @@ def measure(product: Product, workers: Workers, port: int, n: int) -> dict[str, 
         "never_woken": (n - len(marks), "runs"),
         "woken_twice": (sum(count > 1 for count in marks.values()), "runs"),
     }
+
+
+def _spent(product: Product, workers: Workers) -> dict[str, float]:
+    return {**spent_cpu(workers), "web_cpu": cpu_seconds(product.web.pid)}
 
 
 def _send_all(port: int, key: bytes, n: int) -> tuple[Counter[int], dict[str, float]]:

@@ -114,12 +114,11 @@ class Product(Contestant):
 
     def start_web(self, port: int) -> None:
         """Start the web process as `make up` does."""
-        self._processes.append(
-            self._start(
-                *("-m", "uvicorn", "agentops.asgi:application", "--host", "127.0.0.1", "--port", str(port)),
-                *("--no-access-log", "--lifespan", "off", "--log-level", "warning"),
-            )
+        self.web = self._start(
+            *("-m", "uvicorn", "agentops.asgi:application", "--host", "127.0.0.1", "--port", str(port)),
+            *("--no-access-log", "--lifespan", "off", "--log-level", "warning"),
         )
+        self._processes.append(self.web)
 
     def start_rehearsal(self, port: int) -> None:
         """Start the rehearsal model as `make up` does."""

@@ -155,7 +155,13 @@ _LANE_OF = (
     "SELECT queue, priority, team_id, agent_id, concurrency_key FROM runs_run"
     " WHERE id = %(run_id)s AND status = 'queued' AND is_isolated"
 )
-_N_QUEUED = "SELECT count(*) FROM (SELECT 1 FROM runs_run WHERE status = 'queued' AND queue = %(queue)s LIMIT %(limit)s) q"
+_IS_ANY_ISOLATED = (
+    "SELECT 1 FROM runs_run WHERE status = 'queued' AND queue = %(queue)s AND is_isolated LIMIT 1"
+)
+_N_QUEUED = (
+    "SELECT count(*) FROM (SELECT 1 FROM runs_run WHERE status = 'queued' AND queue = %(queue)s"
+    " AND queued_at <= clock_timestamp() - make_interval(secs => %(waited_seconds)s) LIMIT %(limit)s) q"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,14 +266,16 @@ def claim_alone(*, worker_id: UUID, run_id: UUID) -> list[Claimed]:
     )
 
 
-def n_queued(queue: str, *, limit: int) -> int:
-    """Return how many runs of `queue` wait to be claimed, but not more than `limit`."""
-    row = execute(_N_QUEUED, {"queue": queue, "limit": limit})
+def n_queued(queue: str, *, limit: int, waited_seconds: float = 0.0) -> int:
+    """Return how many runs of `queue` have waited so long to be claimed, but not more than `limit`."""
+    row = execute(_N_QUEUED, {"queue": queue, "limit": limit, "waited_seconds": waited_seconds})
     return int(row[0]) if row else 0
 
 
 def next_isolated(queue: str) -> UUID | None:
     """Return a queued run of `queue` that must run alone, in a process of its own, and whose turn it is."""
+    if execute(_IS_ANY_ISOLATED, {"queue": queue}) is None:
+        return None
     given = {"queue": queue, "is_isolated": True, "served": _memory.recently_served()}
     row = execute(_NEXT_ISOLATED, given)
     return row[0] if row else None

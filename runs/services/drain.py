@@ -17,8 +17,8 @@ def drain(queue: str) -> int:
     """Advance runs of `queue`, one slice each, and return how many slices that were.
 
     Ends when nothing is runnable, every slot of the process is taken, the process is stopping, or after
-    `drain_seconds`; then a successor ticket goes out. The first successful claim sends one more ticket, so that
-    drainers multiply while there is work.
+    `drain_seconds`; then a successor ticket goes out. Where more is queued after the first successful claim, one more
+    ticket goes out, so that drainers multiply while there is work.
     """
     process = leases.worker()
     with process.slot() as is_free:
@@ -30,12 +30,15 @@ def drain(queue: str) -> int:
 
 def _drained(process: leases.WorkerProcess, queue: str) -> int:
     until = time.monotonic() + conf().drain_seconds
-    n_slices = 0
-    while not process.stopping.is_set():
+    n_slices, is_busy = 0, True
+    # To look whether anything is queued costs a tenth of a claim that finds nothing.
+    while not process.stopping.is_set() and (is_busy or claims.n_queued(queue, limit=1)):
         work = _next_work(process, queue, is_turn_of_isolated=n_slices % ISOLATED_EVERY == ISOLATED_EVERY - 1)
         if work is None:
             return n_slices
-        if not n_slices or time.monotonic() > until:
+        if not n_slices:
+            is_busy = bool(claims.n_queued(queue, limit=1))
+        if (not n_slices and is_busy) or time.monotonic() > until:
             dispatch.poke(queue)
         n_slices += 1
         work()

@@ -3,13 +3,19 @@
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q
-
 from agentops.accounts.roles import Actor, Scope
 from agentops.common.errors import AgentOpsError, IdempotencyConflictError
 from runs.engine.sources import filled, start_key
+from runs.journal.fence import query
 from runs.models import Event, Trigger, TriggerStart
 from runs.services.start_run import start_run
+
+_FITTING = """
+SELECT t.id FROM runs_event e JOIN runs_trigger t ON t.team_id = e.team_id AND t.event_name = e.name
+WHERE e.id = %(event_id)s AND NOT t.is_paused AND t.key IN ('', e.key) AND t.created_at <= e.received_at
+    AND (t.match IS NULL OR e.payload @> t.match)
+ORDER BY t.id
+"""
 
 
 def fire_triggers(event_id: UUID) -> int:
@@ -19,30 +25,15 @@ def fire_triggers(event_id: UUID) -> int:
     is unique. What cannot be started is recorded with the reason.
     Transaction: none open; each start is one of its own.
     """
+    fitting = [row[0] for row in query(_FITTING, {"event_id": event_id})]
+    if not fitting:
+        return 0
     event = Event.objects.get(pk=event_id)
-    found = Trigger.objects.filter(team_id=event.team_id, event_name=event.name, is_paused=False)
-    fitting = [
-        trigger
-        for trigger in found.filter(_of_key(event)).select_related("agent", "agent_version")
-        if _fits(trigger, event)
-    ]
-    for trigger in fitting:
+    for trigger in Trigger.objects.filter(pk__in=fitting).select_related("agent", "agent_version"):
         run_id, problem = _started(trigger, event)
         row = TriggerStart(trigger=trigger, event_id=event.pk, run_id=run_id, problem=problem[:500])
         TriggerStart.objects.bulk_create([row], ignore_conflicts=True)
     return len(fitting)
-
-
-def _of_key(event: Event) -> Q:
-    return Q(key="") | Q(key=event.key)
-
-
-def _fits(trigger: Trigger, event: Event) -> bool:
-    if trigger.created_at > event.received_at:
-        return False
-    return (
-        trigger.match is None or Event.objects.filter(pk=event.pk, payload__contains=trigger.match).exists()
-    )
 
 
 def _started(trigger: Trigger, event: Event) -> tuple[UUID | None, str]:

@@ -17,6 +17,8 @@ from runs.services.drain import drain
 from runs.services.sweep_workspaces import sweep_workspaces
 
 SWEEP_EVERY = 60
+# Those queued just now have a ticket on its way. A thread of ours needs a connection of its own, and has nothing prepared.
+TICKET_SECONDS = 0.5
 
 logger = logging.getLogger(__name__)
 
@@ -46,9 +48,10 @@ def _poll() -> None:
 
 
 def _look(process: leases.WorkerProcess, queue: str) -> None:
-    """Begin as many drains as there are runs waiting, and slots for them; those that find no slot free end at once."""
+    """Begin as many drains as there are runs left waiting, and slots for them; those that find no slot free end at once."""
     n_idle = process.n_idle
-    for _ in range(claims.n_queued(queue, limit=n_idle) if n_idle else 0):
+    n_left = claims.n_queued(queue, limit=n_idle, waited_seconds=TICKET_SECONDS) if n_idle else 0
+    for _ in range(n_left):
         threading.Thread(target=_drain, args=(queue,), name="polled", daemon=True).start()
 
 

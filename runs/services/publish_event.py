@@ -3,13 +3,14 @@
 from typing import Any
 from uuid import UUID
 
+import orjson
+
 from agentops.accounts.roles import Actor, Scope
 from agentops.common.canonical import digest
 from agentops.common.conf import conf
 from agentops.common.errors import IdempotencyConflictError
-from agentops.common.transactions import transaction
 from agentops.common.types import JsonValue
-from runs.journal.fence import execute, query
+from runs.journal.fence import UNHURRIED, execute, is_alone, query
 from runs.models import Event
 from runs.services.fire_triggers import fire_triggers
 from runs.services.incoming import checked_payload, checked_text
@@ -30,8 +31,14 @@ SELECT DISTINCT run_id FROM (
 LIMIT %(limit)s
 """
 _MATCHED = (
-    "UPDATE runs_event SET matched_at = clock_timestamp() WHERE id = %(event_id)s AND matched_at IS NULL"
+    "UPDATE runs_event SET matched_at = clock_timestamp() WHERE id = %(event_id)s AND matched_at IS NULL"  # noqa: S608 -- constants
+    f" RETURNING {UNHURRIED}"
 )
+_STORE = """
+INSERT INTO runs_event (id, team_id, name, key, payload, source, delivery_id, digest)
+VALUES (%(id)s, %(team_id)s, %(name)s, %(key)s, %(payload)s::jsonb, %(source)s, %(delivery_id)s, %(digest)s)
+ON CONFLICT DO NOTHING RETURNING received_at
+"""
 
 
 def publish_event(
@@ -72,22 +79,21 @@ def match_event(event_id: UUID) -> int:
     run_ids = [row[0] for row in query(_WAITING, {"event_id": event_id, "limit": MATCH_LIMIT})]
     n_closed = settle_waits(run_ids, event_id=event_id)
     if len(run_ids) < MATCH_LIMIT:
-        execute(_MATCHED, {"event_id": event_id})
+        execute(_MATCHED, {"event_id": event_id, "is_alone": is_alone()})
     return n_closed
 
 
 def _stored(team_id: UUID, fields: dict[str, JsonValue]) -> tuple[Event, bool]:
     event = Event(team_id=team_id, digest=digest(fields), **fields)
-    if not event.delivery_id:
-        event.save(force_insert=True)
+    given = {"id": event.id, "team_id": team_id, "digest": event.digest, **fields}
+    row = execute(_STORE, given | {"payload": orjson.dumps(event.payload).decode()})
+    if row is not None:
+        event.received_at = row[0]
         return event, True
-    with transaction():
-        Event.objects.bulk_create([event], ignore_conflicts=True)
-    same_delivery = Event.objects.filter(team_id=team_id, source=event.source, delivery_id=event.delivery_id)
-    stored = same_delivery.get()
+    stored = Event.objects.get(team_id=team_id, source=event.source, delivery_id=event.delivery_id)
     if bytes(stored.digest) != event.digest:
         raise IdempotencyConflictError(
             f"the event id {event.delivery_id!r} was delivered before with another content; send the same again, or another id",
             event_id=str(stored.id),
         )
-    return stored, stored.id == event.id
+    return stored, False

@@ -8,30 +8,33 @@ Source: PROTOCOL 6, 16, 17; ADR 0008.
 from collections.abc import Sequence
 from uuid import UUID
 
-from agentops.common.transactions import after_commit, transaction
+from agentops.common.transactions import after_commit
 from runs import broadcasts, dispatch
-from runs.journal.fence import query
+from runs.journal.fence import UNHURRIED, is_alone, query, short_transaction
 
 BATCH = 200
 
-_LOCK = "SELECT id FROM runs_run WHERE id = ANY(%(ids)s) AND ended_at IS NULL ORDER BY id FOR NO KEY UPDATE"
+# What is lost of this, the clock does again.
+_LOCK = f"SELECT id, {UNHURRIED} FROM runs_run WHERE id = ANY(%(ids)s) AND ended_at IS NULL ORDER BY id FOR NO KEY UPDATE"  # noqa: S608 -- constants
 # A wait looks for older events once, but for none that an earlier wait of the run has had: a loop that waits would spin.
-# Later ones look for the wait, and name themselves.
+# Later ones look for the wait, and name themselves. Seen through a subquery, the ids make no plan look better than the
+# prepared one: planning takes several times as long as closing.
 _CLOSE = """
-WITH w AS (
+WITH given AS MATERIALIZED (SELECT %(ids)s::uuid[] AS ids, %(event_id)s::uuid AS event_id),
+w AS (
     SELECT x.run_id, x.seq, x.n, x.team_id, x.kind, x.name, x.key, x.match, x.child_id, x.since_at, x.looked_at,
         row_number() OVER (PARTITION BY x.run_id, x.kind, x.name ORDER BY x.seq, x.n) AS place
-    FROM runs_wait x WHERE x.run_id = ANY(%(ids)s) AND x.closed_at IS NULL AND x.settled_at IS NULL),
+    FROM runs_wait x WHERE x.run_id = ANY((SELECT ids FROM given)::uuid[]) AND x.closed_at IS NULL AND x.settled_at IS NULL),
 s AS (
     SELECT g.id, g.run_id, g.name, g.sender, row_number() OVER (PARTITION BY g.run_id, g.name ORDER BY g.created_at, g.id) AS place
-    FROM runs_signal g WHERE g.run_id = ANY(%(ids)s) AND NOT EXISTS (
+    FROM runs_signal g WHERE g.run_id = ANY((SELECT ids FROM given)::uuid[]) AND NOT EXISTS (
         SELECT 1 FROM runs_wait t WHERE t.run_id = g.run_id AND t.ref_id = g.id AND t.closed_as = 'signal')),
 found AS (
     SELECT w.run_id, w.seq, w.n, w.kind, w.looked_at, coalesce(e.id, k.id, o.id, c.id, u.id, s.id) AS ref_id,
         coalesce(e.source, k.source, o.source, s.sender, '') AS closed_by
     FROM w
     LEFT JOIN LATERAL (
-        SELECT v.id, v.source FROM runs_event v WHERE w.kind = 'event' AND v.id = %(event_id)s AND v.team_id = w.team_id
+        SELECT v.id, v.source FROM runs_event v WHERE w.kind = 'event' AND v.id = (SELECT event_id FROM given) AND v.team_id = w.team_id
             AND v.name = w.name AND v.received_at >= w.since_at AND (w.key = '' OR v.key = w.key)
             AND (w.match IS NULL OR v.payload @> w.match)) e ON true
     LEFT JOIN LATERAL (
@@ -58,8 +61,9 @@ WHERE x.run_id = f.run_id AND x.seq = f.seq AND x.n = f.n AND x.closed_at IS NUL
 RETURNING x.run_id, x.ref_id
 """
 _WAKE = """
+WITH given AS MATERIALIZED (SELECT %(ids)s::uuid[] AS ids)
 UPDATE runs_run r SET status = 'queued', wake_at = NULL, queued_at = clock_timestamp()
-WHERE r.id = ANY(%(ids)s) AND r.status IN ('waiting', 'awaiting_approval') AND EXISTS (
+WHERE r.id = ANY((SELECT ids FROM given)::uuid[]) AND r.status IN ('waiting', 'awaiting_approval') AND EXISTS (
     SELECT 1 FROM runs_wait w WHERE w.run_id = r.id AND w.settled_at IS NULL AND w.closed_at IS NOT NULL
     AND (w.closed_as = 'cancelled' OR NOT w.is_all OR NOT EXISTS (
         SELECT 1 FROM runs_wait o WHERE o.run_id = w.run_id AND o.seq = w.seq AND o.closed_at IS NULL)))
@@ -86,13 +90,14 @@ def look_back(run_id: UUID) -> None:
 
 
 def _settle(run_ids: list[UUID], event_id: UUID | None) -> int:
-    with transaction():
-        open_ids = [row[0] for row in query(_LOCK, {"ids": run_ids})]
+    given = {"ids": run_ids, "is_alone": is_alone()}
+    with short_transaction():
+        open_ids = [row[0] for row in query(_LOCK, given)]
         if not open_ids:
             return 0
         touched = query(_CLOSE, {"ids": open_ids, "event_id": event_id})
         woken = query(_WAKE, {"ids": open_ids})
-        after_commit(lambda: _tell(woken))
+    after_commit(lambda: _tell(woken))
     return sum(1 for _, ref_id in touched if ref_id is not None)
 
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from django.conf import settings
 from django.db import connection
 
 from runs.journal.fence import query
@@ -83,7 +84,7 @@ def test_a_hundred_listeners_hold_no_threads_and_no_connections_and_hear_the_end
         for one in listeners:
             assert b"event: status" in read_until(one, b'"status":"queued"')
         time.sleep(2.5)
-        assert n_threads(server) <= threads + 8
+        assert n_threads(server) <= threads + settings.WEB_CONNECTIONS + 8
         assert n_connections() <= connections + N // 4
         for run in runs:
             cancel_run(actor=actor(world.ada), run_id=run.pk)
