@@ -5,11 +5,16 @@ from typing import Any
 
 import pytest
 from django.test import Client, TransactionTestCase
+from hypothesis import HealthCheck, settings
 
 from agentops.accounts.models import Team, User
 from tests import personas
 from tests.emptying import empty_after, let_it_be_emptied
 from tests.personas import World
+
+# Hypothesis fails an example that takes 200 ms, which any does on a machine that is busy enough.
+settings.register_profile("agentops", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("agentops")
 
 
 @pytest.fixture(scope="session")
