@@ -258,7 +258,8 @@ def family(pid: int) -> list[int]:
     found = [pid]
     for known in found:
         for children in Path(f"/proc/{known}/task").glob("*/children"):
-            found += [int(child) for child in children.read_text().split()]
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+                found += [int(child) for child in children.read_text().split()]
     return found
 
 
