@@ -12,6 +12,7 @@ from runs.checkpoints.align import fingerprint
 from runs.engine.states import TERMINAL, RunStatus
 from runs.models import Attempt, LogLine, Run, Step
 from runs.presenters import json_tree, status, text, times
+from runs.presenters.answers import ModelAnswer, model_answer
 from runs.presenters.changes import Line, change_lines
 from runs.presenters.errors import ErrorWords, error_words
 from runs.presenters.heals import Rung
@@ -87,6 +88,7 @@ class Inspector:
     note: str = ""
     state: Value | None = None
     premises: Sequence[PremiseLine] = ()
+    answer: ModelAnswer | None = None
     rungs: Sequence[Rung] = ()
 
     @property
@@ -120,7 +122,7 @@ def step_inspector(
         is_forged=not detail.is_verified, attempts=tries_of(detail.attempts), logs=detail.log_lines, actions=actions, n_actions=n_actions,
         has_changes=has_changes, changes=change_lines(detail.delta, before) if detail.delta is not None and is_before_known else None,
         note=text.line(step.summary, 300) if step.kind == "node" and step.status != "failed" else "",
-        premises=premise_lines(detail.premises),
+        premises=premise_lines(detail.premises), answer=model_answer(detail),
     )  # fmt: skip
 
 
@@ -171,8 +173,8 @@ def _facts(detail: StepDetail) -> list[Fact]:
         (intent and intent.calls > 1, Fact(_("Calls"), _("%(n)d, all under this key") % {"n": intent.calls if intent else 0})),
         (step.attempts > 1, Fact(_("Attempts"), str(step.attempts))),
         (step.branch > 1, Fact(_("Branch"), str(step.branch))),
-        (step.cost_microusd, Fact(_("Cost"), text.money(step.cost_microusd))),
-        (step.tokens_in or step.tokens_out, Fact(_("Tokens"), f"{text.number(step.tokens_in)} → {text.number(step.tokens_out)}")),
+        (step.cost_microusd and step.kind != "llm", Fact(_("Cost"), text.money(step.cost_microusd))),
+        ((step.tokens_in or step.tokens_out) and step.kind != "llm", Fact(_("Tokens"), f"{text.number(step.tokens_in)} → {text.number(step.tokens_out)}")),
         (step.worker_id, Fact(_("Worker"), text.short_id(step.worker_id), is_code=True)),
     ]  # fmt: skip
     return [fact for holds, fact in known if holds]

@@ -22,6 +22,11 @@ KINDS: dict[ProviderKind, tuple[str | Promise, str | Promise]] = {
 }  # fmt: skip
 _WORDS = {"in": "in_microusd_per_mtok", "out": "out_microusd_per_mtok", "rpm": "rpm", "tpm": "tpm", "context": "context_tokens"}  # fmt: skip
 _MONEY = ("in", "out")
+_NAMES = {ProviderKind.ANTHROPIC: "anthropic", ProviderKind.COMPATIBLE: "ollama", ProviderKind.BEDROCK: "aws", ProviderKind.VERTEX: "google"}  # fmt: skip
+_MODELS = {
+    ProviderKind.ANTHROPIC: "claude-sonnet-4-5", ProviderKind.COMPATIBLE: "qwen3:8b", ProviderKind.VERTEX: "google/gemini-2.5-flash",
+    ProviderKind.BEDROCK: "eu.anthropic.claude-sonnet-4-5-20250929-v1:0",
+}  # fmt: skip
 
 
 def provider_schema(kind: ProviderKind, *, is_new: bool, has_key: bool = False) -> JsonObject:
@@ -32,19 +37,26 @@ def provider_schema(kind: ProviderKind, *, is_new: bool, has_key: bool = False) 
     properties: dict[str, Any] = {}
     if is_new:
         properties["slug"] = _part(
-            _("Name"), _("Lower-case letters, digits and hyphens. Agents say name/model."), "openai"
+            _("Name"),
+            _("Lower-case letters, digits and hyphens. Agents say name/model."),
+            _NAMES.get(kind, "openai"),
         )
     properties["base_url"] = _part(_("Address"), _address_hint(kind), kind.base_url or EXAMPLES[kind])  # fmt: skip
     is_account = kind is ProviderKind.VERTEX
-    properties["key"] = _part(_("Service account key, as JSON") if is_account else _("Key"), key_hint, '{"type": "service_account", …}' if is_account else "sk-…")  # fmt: skip
+    properties["key"] = _part(_("Key"), key_hint, "sk-…")
+    if is_account:
+        properties["key"] = _part(
+            _("Service account key, as JSON"), key_hint, '{"type": "service_account", …}'
+        )
+        properties["key"] |= {"format": "multiline"}
     models_hint = _("One a line, the first is the one that the provider's bare name means. Behind it, where known: in= and out= (US dollars for a million tokens), rpm= and tpm= (limits a minute), context= (tokens).")  # fmt: skip
-    properties["models"] = _part(_("Models"), models_hint, "gpt-5-mini in=0.25 out=2 rpm=500 tpm=200000") | {"maxLength": 10_000}  # fmt: skip
+    properties["models"] = _part(_("Models"), models_hint, f"{_MODELS.get(kind, 'gpt-5-mini')} in=0.25 out=2 rpm=500 tpm=200000") | {"maxLength": 10_000}  # fmt: skip
     properties["timeout_seconds"] = {
         "title": _("Seconds that an answer may take"),
         "type": "number",
         "default": 120,
     }
-    needed = ["slug"] if is_new else []
+    needed = ["slug", *(["key"] if is_account else [])] if is_new else []
     return {"properties": properties, "required": [*needed, *([] if kind.base_url else ["base_url"])]}
 
 

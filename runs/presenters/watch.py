@@ -31,7 +31,7 @@ LIMITS: dict[str, dict[str, Words]] = {
     "orphan": {"seconds": gettext_lazy("What it waits for is over for, in s")},
     "forgotten": {"days": gettext_lazy("Nobody looked for, in days")},
     "overdue": {"seconds": gettext_lazy("Past its deadline by, in s"), "times": gettext_lazy("Longer than 95 of 100: times"), "runs": gettext_lazy("Successes to compare with, at least")},
-    "burning": {"times": gettext_lazy("Dearer than half of all: times"), "runs": gettext_lazy("Successes to compare with, at least"), "least_microusd": gettext_lazy("And at least, in millionths of a $ a minute")},
+    "burning": {"times": gettext_lazy("Dearer than half of all: times"), "runs": gettext_lazy("Successes to compare with, at least"), "least_microusd": gettext_lazy("And at least, in $ a minute")},
     "no_worker": {"seconds": gettext_lazy("Queued in vain for, in s")},
     "runaway": {"generations": gettext_lazy("Generations that started each other"), "starts": gettext_lazy("Starts by its own ends in ten minutes")},
 }  # fmt: skip
@@ -52,6 +52,8 @@ _THEN: dict[str, Words] = {
     "pause": gettext_lazy("it is paused"), "recall": gettext_lazy("it is cancelled"), "kill": gettext_lazy("it is killed"),
     "pause_agent": gettext_lazy("the agent is paused"),
 }  # fmt: skip
+# What is shown in another unit than it is stored in, by how many of the stored ones that is.
+_UNITS = {"least_microusd": 1_000_000}
 SET_HERE = Chip(gettext_lazy("set here"), "move", "changed")
 BY_CODE = Chip(gettext_lazy("by its code"), "idle", "document")
 DEFAULT = Chip(gettext_lazy("default"), "idle", "check")
@@ -77,7 +79,7 @@ def watch_form(posted: Mapping[str, Any] | None, rules: Mapping[str, Rule]) -> P
         given[f"{reason}_is_on"] = rule.is_on
         for name, label in LIMITS[reason].items():
             properties[f"{reason}_{name}"] = {"type": "number", "title": str(label)}
-            given[f"{reason}_{name}"] = rule.limits[name]
+            given[f"{reason}_{name}"] = rule.limits[name] / _UNITS.get(name, 1)
         told = _("Empty: nothing is done but the flag.")
         properties[f"{reason}_ladder"] = {"type": "string", "title": _("What is done then"), "description": told, "examples": [ladder_text(DEFAULTS[reason].ladder)]}  # fmt: skip
         given[f"{reason}_ladder"] = ladder_text(rule.ladder)
@@ -97,7 +99,7 @@ def watch_of(form: PlainForm, declared: JsonObject) -> JsonObject | None:
         return None
     base, found = rules_from(declared), JsonObject()
     for reason, default in DEFAULTS.items():
-        limits = {name: values[f"{reason}_{name}"] for name in LIMITS[reason]}
+        limits = {name: _stored(name, values[f"{reason}_{name}"]) for name in LIMITS[reason]}
         entry: JsonObject = {name: value for name, value in limits.items() if value != default.limits[name]}
         if not values.get(f"{reason}_is_on"):
             entry["is_on"] = False
@@ -106,6 +108,10 @@ def watch_of(form: PlainForm, declared: JsonObject) -> JsonObject | None:
         if _differs(reason, entry, base[reason]):
             found[reason] = entry
     return found
+
+
+def _stored(name: str, shown: float) -> float:
+    return round(shown * _UNITS[name]) if name in _UNITS else shown
 
 
 def refuse(form: PlainForm, error: AgentOpsError) -> None:

@@ -108,6 +108,18 @@ def test_a_key_that_is_refused_ends_the_run_with_the_reason_and_without_the_key(
     assert server.meter.statuses[401] == 1
 
 
+def test_the_page_of_a_request_tells_who_answered_and_who_was_passed_over(
+    server: RehearsalModel, world: World, client_for: Callable[..., Client]
+) -> None:
+    provider(world.analytical.pk, server)
+    given = {"question": "Hello?", "models": ["nobody/none", "rehearsal/rehearsal"]}
+    run = drive(a_run("test-one-question", given, team=world.analytical))
+    page = client_for(world.ada).get(f"/runs/{run.pk}/steps/2").content.decode()
+    assert "Passed over: nobody/none: there is no provider" in page
+    assert "asked for: nobody/none" in page
+    assert "<code>rehearsal/rehearsal-1</code>" in page
+
+
 def everything_stored() -> str:
     """All rows of all tables, as text; bytes as hexadecimal digits."""
     with connection.cursor() as cursor:

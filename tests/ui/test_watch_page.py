@@ -51,7 +51,9 @@ def test_an_admin_sets_rules_sees_what_they_would_do_and_goes_back(
         "looping_identical": "8",
         "looping_ladder": "Notify, hand off after 2 minutes, pause after 1 h",
         "overdue_is_on": "",
+        "burning_least_microusd": "0.2",
     }
+    assert one(page, "[name=in-burning_least_microusd]")["value"] == "0.05", "in dollars"
     looked = read(ada.post(path, filled(page, **changed) | {"preview": "1"}))
     told = words(one(looked, "#preview"))
     assert "8 times in a row" in told
@@ -64,6 +66,7 @@ def test_an_admin_sets_rules_sees_what_they_would_do_and_goes_back(
             {"do": "notify", "after_seconds": 0.0}, {"do": "hand_off", "after_seconds": 120}, {"do": "pause", "after_seconds": 3600},
         ]},
         "overdue": {"is_on": False},
+        "burning": {"least_microusd": 200_000},
     }  # fmt: skip
     after = see(path)
     assert "set here" in words(one(after, "#looping"))
