@@ -15,6 +15,7 @@ from approvals.services.decide import Choice, decide
 from approvals.services.decide_many import Picked, decide_many
 from approvals.services.delegate_request import delegate_request
 from approvals.services.recall_permission import recall_permission
+from approvals.services.start_sla import pause_sla, resume_sla
 from runs.services.checks import misfit
 
 router = Router(tags=["approvals"])
@@ -91,6 +92,21 @@ def recall(request: HttpRequest, request_id: UUID, payload: schemas.RecallIn) ->
         channel="api",
     )
     return request_out(found, caller_of(request))
+
+
+@router.post(
+    "/{uuid:request_id}/clock",
+    response=schemas.ApprovalOut,
+    operation_id="set_approval_clock",
+    summary="Let the clocks of a request stand or go on",
+)
+def clock(request: HttpRequest, request_id: UUID, payload: schemas.ClockIn) -> schemas.ApprovalOut:
+    """Nothing is due while the clocks stand; 404 for a request that goes by no escalation policy."""
+    if payload.verb == "pause":
+        pause_sla(actor=caller_of(request), request_id=request_id, reason=payload.reason)
+    else:
+        resume_sla(actor=caller_of(request), request_id=request_id)
+    return request_out(request_for(caller_of(request), request_id), caller_of(request))
 
 
 @router.post(

@@ -75,6 +75,15 @@ class RecallIn(_In):
     version: int | None = Field(None, description="The `version` that you saw; 409 when it has passed.", ge=1)
 
 
+class ClockIn(_In):
+    """Whether the clocks of a request stand."""
+
+    verb: Literal["pause", "resume"]
+    reason: str = Field(
+        "", description="With `pause`: who must answer first.", json_schema_extra={"maxLength": 1000}
+    )
+
+
 class ClaimIn(_In):
     take_over: bool = Field(default=False, description="Also when somebody else has claimed it.")
 

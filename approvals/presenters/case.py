@@ -13,7 +13,7 @@ from agentops.common.canonical import digest
 from agentops.common.errors import AgentOpsError
 from agentops.common.types import JsonObject
 from approvals.engine.digests import changes
-from approvals.models import Request
+from approvals.models import Decision, Request
 from approvals.presenters.request_wire import stages_out
 from approvals.schemas import StageOut
 from approvals.services.open_request import spec_of
@@ -133,6 +133,17 @@ def vote_notes(request: Request, seat: int | None, me: int | None, names: Mappin
     given = [one for one in request.delegations if one["from"] in names and one["to"] in names]
     told = _("%(from)s has given their vote to %(to)s.")
     return found + [told % {"from": names[one["from"]], "to": names[one["to"]]} for one in given]
+
+
+def decision_lines(decisions: Sequence[Decision]) -> list[dict[str, Any]]:
+    """Return who decided what, with a word for it."""
+    return [
+        {
+            "actor": one.actor, "on_behalf_of": one.on_behalf_of, "type": one.type, "word": _DECIDED.get(one.type, one.type),
+            "void_reason": one.void_reason, "message": one.message, "decided_at": one.decided_at,
+        }
+        for one in decisions
+    ]  # fmt: skip
 
 
 def alike_title(request: Request) -> str:
@@ -269,7 +280,8 @@ def _effects(request: Request) -> list[str]:
 
 def _checks(request: Request) -> list[str]:
     """Return what is looked at again right before the action."""
-    if request.kind not in ("approve", "permission"):
+    may_come = request.status == "pending" or (request.status == "approved" and request.used_at is None)
+    if request.kind not in ("approve", "permission") or not may_come:
         return []
     found = [_("the tool and the arguments are as you see them"), _("no rule has become stricter")]
     n_premises = len(request.evidence.get("premises") or [])
@@ -314,6 +326,10 @@ def _plain(value: str) -> str:
     return value.replace("\r\n", "\n").strip()
 
 
+_DECIDED: dict[str, Words] = {
+    "approve": gettext_lazy("approved"), "edit": gettext_lazy("approved with changes"), "reject": gettext_lazy("rejected"),
+    "respond": gettext_lazy("answered"), "recall": gettext_lazy("took the permission back"),
+}  # fmt: skip
 _OUTCOMES: list[tuple[str, Words]] = [
     ("ran", gettext_lazy("It ran. Its output was:")),
     ("did_not_run", gettext_lazy("It did not run; tell the agent so")),

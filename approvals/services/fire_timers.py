@@ -115,7 +115,7 @@ class _Effects:
 
     def _what(self, request: Request, kind: Kind, n: int) -> tuple[str, str, Iterable[str], bool]:
         """Return title, action of the audit, targets, and whether it is urgent."""
-        what = f"{request.agent}: {request.action}"
+        what = f"{request.agent}: {request.summary if request.kind == 'ask' else request.action}"
         if kind is Kind.REMIND:
             return (
                 f"{n} % of the time to decide is over · {what}",

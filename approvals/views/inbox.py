@@ -18,7 +18,17 @@ from agentops.common.errors import (
     NotAllowedError,
 )
 from approvals.models import Request
-from approvals.presenters.case import Case, case_of, change_lines, refuse, row_of, turn_places, vote_notes
+from approvals.presenters.case import (
+    Case,
+    case_of,
+    change_lines,
+    decision_lines,
+    refuse,
+    row_of,
+    turn_places,
+    vote_notes,
+)
+from approvals.presenters.clock import clock_of
 from approvals.presenters.posted import choice_of
 from approvals.selectors.people import names_of, reviewers_of
 from approvals.selectors.queues import own_absence
@@ -33,6 +43,7 @@ from approvals.selectors.requests import (
     n_others_alike,
     request_for,
 )
+from approvals.selectors.sla import sla_for
 from approvals.selectors.suggestions import suggestions_for
 from approvals.selectors.turns import turn_of
 from approvals.services.claim_request import claim_request, holder_of, release_request
@@ -229,11 +240,12 @@ def _of_case(actor: Actor, shown: Case | None) -> dict[str, Any]:
     )
     return {
         "votes": vote_notes(request, seat, actor.user_id, names_of(voters)),
-        "decisions": decisions_of(request), "comments": comments_of(request), "standing": standing,
+        "decisions": decision_lines(decisions_of(request)), "comments": comments_of(request), "standing": standing,
         "may_decide": bool(standing and standing.may), "holder_id": holder_of(request), "me": actor.user_id,
         "others": [one.user for one in reviewers_of(actor.team_id) if one.user_id not in (actor.user_id, request.initiator_id)],
         "turn": turn_places(turn_of(request.run_id, request.seq), request) if shown.is_editable else [],
         "n_alike": n_others_alike(actor, request) if standing and standing.may else 0,
+        "clock": clock_of(sla_for(actor, request.pk)), "can_pause": actor.can(Scope.REVIEW),
         "can_recall": request.status == "approved" and request.used_at is None and actor.can(Scope.REVIEW),
         "can_comment": actor.can(Scope.REVIEW) or actor.can(Scope.RUN),
     }  # fmt: skip

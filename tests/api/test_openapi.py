@@ -95,7 +95,7 @@ def test_no_call_that_others_rely_on_is_gone(document: dict[str, Any]) -> None:
         ("post", "/api/v1/approvals/decide"),
         *(
             ("post", f"/api/v1/approvals/{{request_id}}/{verb}")
-            for verb in ("decide", "recall", "claim", "release", "delegate", "comment")
+            for verb in ("decide", "recall", "clock", "claim", "release", "delegate", "comment")
         ),
         ("get", "/api/v1/audit"),
         ("get", "/api/v1/audit/verify"),

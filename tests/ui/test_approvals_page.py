@@ -9,9 +9,12 @@ from django.test import Client
 
 from agentops.accounts.models import Team
 from agentops.accounts.roles import Role
+from agentops.common.transactions import transaction
 from approvals.models import Absence, Decision, Queue, QueueMember, Request
 from approvals.services.delegate_request import delegate_request
+from approvals.services.save_escalation import EscalationSpec, save_escalation
 from approvals.services.save_rule import set_mode
+from approvals.services.start_sla import start_sla
 from runs.models import Run
 from runs.services.advance import advance
 from runs.services.register_programs import register_programs
@@ -198,8 +201,39 @@ def test_a_permission_is_taken_back_on_its_page(see: See, ada: Client, team: Tea
         assert ada.post(f"{where}/recall", {"reason": reason, "version": version}).status_code == status
     page = see(where)
     assert not page.select("form[action*='/recall']")
-    assert "recall" in words(one(page, ".history"))
+    assert "ada : took the permission back the wrong firm" in words(one(page, ".history"))
     Request.objects.filter(pk=given.pk).update(status="approved", used_at=Now(), used_seq=7)
     late = ada.post(f"{where}/recall", {"reason": "stop", "version": "2"})
     told = words(one(BeautifulSoup(late.content, "html.parser"), "[role=alert]"))
     assert (late.status_code, "too late: billing used this permission" in told) == (409, True)
+
+
+def test_what_time_brings_is_told_and_its_clocks_stand_and_go_on(
+    see: See, ada: Client, team: Team, run: Run
+) -> None:
+    asked = a_request(run)
+    policy = {
+        "decision_seconds": 7200,
+        "reminders": [50],
+        "levels": [{"after_seconds": 7200, "targets": ["admins"]}],
+    }
+    save_escalation(
+        actor=actor(builders.a_person(team)),
+        spec=EscalationSpec("Two hours", {**policy, "end_seconds": 9000, "end": "expire"}),
+    )
+    with transaction():
+        start_sla(asked)
+    clock = one(see(f"/approvals/{asked.pk}"), ".clock")
+    assert words(one(clock, "summary")).startswith("Next: Reminder: 50 % of the time to decide is over")
+    assert "Level 1: told to admins" in words(clock)
+    where = f"/approvals/{asked.pk}/clock"
+    assert ada.post(where, {"verb": "pause", "reason": "the bank must answer"}).status_code == 302
+    clock = one(see(f"/approvals/{asked.pk}"), ".clock")
+    assert "lets the clocks stand" in words(clock)
+    assert "the bank must answer Nothing is due until they go on." in words(clock)
+    program = Client(headers={"authorization": f"Bearer {token(builders.a_person(team), team)}"})
+    went = program.post(
+        f"/api/v1/approvals/{asked.pk}/clock", {"verb": "resume"}, content_type="application/json"
+    )
+    assert went.status_code == 200
+    assert words(one(see(f"/approvals/{asked.pk}"), ".clock summary")).startswith("Next:")

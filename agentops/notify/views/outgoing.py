@@ -64,7 +64,7 @@ def deliveries(request: HttpRequest, actor: Actor) -> HttpResponse:
     page = deliveries_for(actor, state=state if state in STATES else "", cursor=cursor, limit=PAGE_ROWS)
     context = {
         "rows": [_row(delivery) for delivery in page.items], "older": page.next_cursor, "is_first": not cursor,
-        "state": state, "states": STATES, "tab": "deliveries",
+        "state": state, "states": [(one, one.replace("_", " ")) for one in STATES], "tab": "deliveries",
     }  # fmt: skip
     return respond(request, "notify/deliveries.html", context)
 
