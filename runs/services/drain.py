@@ -7,6 +7,7 @@ from functools import partial
 from agentops.common.conf import conf
 from runs import claims, dispatch, leases
 from runs.services.advance import advance
+from runs.services.claim_together import claim_together
 from runs.services.isolate import next_isolated
 
 # A run that must run alone has a turn among the others, however many of them there are.
@@ -57,8 +58,8 @@ def _next_work(
 
 
 def _next_slice(process: leases.WorkerProcess, queue: str) -> Callable[[], object] | None:
-    claimed = claims.claim(worker_id=process.ensure(), queue=queue, limit=1)
-    return partial(_advance, process, claimed[0]) if claimed else None
+    claimed = claim_together(worker_id=process.ensure(), queue=queue)
+    return partial(_advance, process, claimed) if claimed else None
 
 
 def _advance(process: leases.WorkerProcess, claimed: claims.Claimed) -> None:
