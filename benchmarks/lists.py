@@ -107,7 +107,7 @@ FROM runs_run r, generate_series(1, %(steps)s) AS seq WHERE r.team_id = %(team)s
 _EPISODES = """
 INSERT INTO runs_stuckstate (id, team_id, run_id, agent_id, reason, node, error, text, fingerprint, from_at, to_at, opened_at, from_seq,
     upto_seq, branch, resolution, resolved_by, taken)
-SELECT gen_random_uuid(), team_id, id, agent_id, reason, node, error, text, '1-' || md5(reason || node || error || h %% 300), at,
+SELECT gen_random_uuid(), team_id, id, agent_id, reason, node, error, text, '1-' || md5(reason || node || error || h %% 30), at,
     CASE WHEN is_over THEN at + (h %% 4000) * interval '1 second' END, at + interval '5 seconds', 1, 9, 1,
     CASE WHEN is_over THEN (ARRAY['moved_on', 'resumed', 'cancelled'])[1 + h %% 3] ELSE '' END,
     CASE WHEN is_over AND h %% 3 = 1 THEN created_by ELSE '' END, '[]'

@@ -44,7 +44,9 @@ class Condition:
     is_alone: bool = field(default=False, compare=False)
 
     def negated(self) -> "Condition":
-        return Condition(f"NOT coalesce(({self.text}), false)", self.params, is_costly=self.is_costly)
+        return Condition(
+            f"NOT coalesce(({self.text}), false)", self.params, is_costly=self.is_costly or self.is_alone
+        )
 
     def as_rare(self) -> "Condition":
         """Return the condition, known to be answered by an index of its own."""

@@ -23,6 +23,8 @@ LONG_WALK = 20_000
 COSTLY_WALK = 2_000
 RARE_RUNS = 10_000
 SURELY_MANY_RUNS = 50_000  # the planner's estimate may be wrong by a few times
+# Of the planner's units, about a tenth of a second: many rows that must be looked at again one by one, such as for a phrase.
+SURELY_SLOW_COST = 10_000
 STATEMENT_MS = 3_000
 BULK_STATUS = "succeeded"  # most runs end so; the index by status is no help to find few among them
 
@@ -109,26 +111,29 @@ def rare_runs(way: Way) -> list[Place] | None:
         return None
     where = f"r.team_id = %s AND {way.condition.text}"
     sql = f"SELECT r.created_at, r.id FROM runs_run r WHERE {where}"  # noqa: S608 -- values are bound
+    limited, params = f"{sql} LIMIT %s", [way.team_id, *way.condition.params, RARE_RUNS + 1]
     with transaction(), connection.cursor() as cursor:
-        if _estimate(cursor, sql, [way.team_id, *way.condition.params]) > SURELY_MANY_RUNS:
-            return None
         cursor.execute(
             "SELECT set_config('enable_seqscan', 'off', true), set_config('statement_timeout', %s, true)",
             [str(STATEMENT_MS)],
         )
-        cursor.execute(f"{sql} LIMIT %s", [way.team_id, *way.condition.params, RARE_RUNS + 1])
+        if not _is_worth_it(cursor, limited, params):
+            return None
+        cursor.execute(limited, params)
         places = cursor.fetchall()
     if len(places) > RARE_RUNS:
         return None
     return sorted(places, reverse=not way.is_oldest_first)
 
 
-def _estimate(cursor: CursorWrapper, sql: str, params: list[Any]) -> float:
-    """Return how many rows the planner expects: where a word is common, fetching them only to see that is slow."""
-    cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}", params)
+def _is_worth_it(cursor: CursorWrapper, limited: str, params: list[Any]) -> bool:
+    """Return whether the planner expects few rows for little: where a word is common, fetching them only to see that is slow."""
+    cursor.execute(f"EXPLAIN (FORMAT JSON) {limited}", params)
     told = cursor.fetchone()[0]
-    plan = json.loads(told) if isinstance(told, str) else told
-    return float(plan[0]["Plan"]["Plan Rows"])
+    [plan] = json.loads(told) if isinstance(told, str) else told
+    limit = plan["Plan"]
+    n_rows = limit.get("Plans", [limit])[0]["Plan Rows"]
+    return bool(n_rows <= SURELY_MANY_RUNS and limit["Total Cost"] <= SURELY_SLOW_COST)
 
 
 def _walked(way: Way, behind: Place | None, limit: int, n_rows: int) -> Walked:

@@ -18,12 +18,14 @@ from agentops.common.query.edit import values_of, without_key
 from runs.models import Run
 from runs.selectors.run_query import RunQuery, run_query
 from runs.selectors.runs import COUNT_CAP, run_counts_for
-from runs.selectors.walk import Place, sample
+from runs.selectors.walk import Place, Way, sample
 
 FACETS = ("status", "agent", "health", "tag", "version")
 FACET_VALUES = 12
 MAX_BUCKETS = 60
 BUCKET_ROWS = 300
+# Where a condition reads words or other rows than the run's own, which takes a hundred times as long.
+SLOW_BUCKET_ROWS = 40
 _WIDTHS = (
     1,
     2,
@@ -179,22 +181,26 @@ def _exact(actor: Actor, places: Sequence[Place], edges: list[datetime]) -> list
 
 
 def _sampled(query: RunQuery, edges: list[datetime]) -> list[Bucket]:
-    """Count in each bucket the newest BUCKET_ROWS runs; where there are more, reckon how many more."""
-    way, width = query.way, edges[1] - edges[0]
+    """Count in each bucket the newest so many runs; where there are more, reckon how many more."""
+    way, width, most = query.way, edges[1] - edges[0], _rows_a_bucket(query.way)
     arm, value = way.arms[0] if len(way.arms) == 1 else ("", None)
-    bound = [way.team_id, *([] if value is None else [value]), edges[0], width, edges[0], width, BUCKET_ROWS]
+    bound = [way.team_id, *([] if value is None else [value]), edges[0], width, edges[0], width, most]
     rows: dict[int, list[tuple[str, int, int, datetime]]] = defaultdict(list)
     with connection.cursor() as cursor:
         sql = _BUCKETS.format(condition=way.condition.text, arm=arm)
         cursor.execute(sql, [len(edges) - 2, *way.condition.params, *bound])
         for n, *row in cursor.fetchall():
             rows[n].append((row[0], row[1], row[2], row[3]))
-    return [_bucket(*ends, rows[n]) for n, ends in enumerate(pairwise(edges))]
+    return [_bucket(*ends, rows[n], most) for n, ends in enumerate(pairwise(edges))]
 
 
-def _bucket(start: datetime, end: datetime, rows: list[tuple[str, int, int, datetime]]) -> Bucket:
+def _rows_a_bucket(way: Way) -> int:
+    return SLOW_BUCKET_ROWS if way.hints.rare or way.condition.is_costly else BUCKET_ROWS
+
+
+def _bucket(start: datetime, end: datetime, rows: list[tuple[str, int, int, datetime]], most: int) -> Bucket:
     counts = {status: n_meant for status, n_meant, _n_all, _first in rows if n_meant}
-    if sum(n_all for _status, _n_meant, n_all, _first in rows) < BUCKET_ROWS:
+    if sum(n_all for _status, _n_meant, n_all, _first in rows) < most:
         return Bucket(start, end, counts)
     looked_at = end - min(first for *_rest, first in rows)
     share = (end - start) / max(looked_at, timedelta(milliseconds=1))
