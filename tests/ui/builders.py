@@ -99,12 +99,13 @@ def an_agent(
 
 
 def living_system(n_workers: int = 2) -> None:
-    """Insert fresh beats of a clock and of workers."""
-    ClockBeat.objects.create(id=new_id(), host="test", pid=1)
+    """Insert beats of a clock and of workers, that are fresh for five minutes: so long a test may take on a busy machine."""
+    beat_at = database_now() + timedelta(minutes=5)
+    ClockBeat.objects.create(id=new_id(), host="test", pid=1, beat_at=beat_at)
     for pid in range(n_workers):
         Worker.objects.create(
-            id=new_id(), host="test", boot_id="", pid_ns="", pid=100 + pid, pid_start=0, queues=["default"]
-        )
+            id=new_id(), host="test", boot_id="", pid_ns="", pid=100 + pid, pid_start=0, queues=["default"], beat_at=beat_at
+        )  # fmt: skip
 
 
 class RunBuilder:
