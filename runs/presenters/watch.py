@@ -79,7 +79,7 @@ def watch_form(posted: Mapping[str, Any] | None, rules: Mapping[str, Rule]) -> P
         given[f"{reason}_is_on"] = rule.is_on
         for name, label in LIMITS[reason].items():
             properties[f"{reason}_{name}"] = {"type": "number", "title": str(label)}
-            given[f"{reason}_{name}"] = rule.limits[name] / _UNITS.get(name, 1)
+            given[f"{reason}_{name}"] = _shown(name, rule.limits[name])
         told = _("Empty: nothing is done but the flag.")
         properties[f"{reason}_ladder"] = {"type": "string", "title": _("What is done then"), "description": told, "examples": [ladder_text(DEFAULTS[reason].ladder)]}  # fmt: skip
         given[f"{reason}_ladder"] = ladder_text(rule.ladder)
@@ -108,6 +108,10 @@ def watch_of(form: PlainForm, declared: JsonObject) -> JsonObject | None:
         if _differs(reason, entry, base[reason]):
             found[reason] = entry
     return found
+
+
+def _shown(name: str, stored: float) -> float:
+    return stored / _UNITS[name] if name in _UNITS else stored
 
 
 def _stored(name: str, shown: float) -> float:

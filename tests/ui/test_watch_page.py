@@ -53,7 +53,10 @@ def test_an_admin_sets_rules_sees_what_they_would_do_and_goes_back(
         "overdue_is_on": "",
         "burning_least_microusd": "0.2",
     }
-    assert one(page, "[name=in-burning_least_microusd]")["value"] == "0.05", "in dollars"
+    shown = [
+        one(page, f"[name=in-{name}]")["value"] for name in ("burning_least_microusd", "looping_identical")
+    ]
+    assert shown == ["0.05", "5"], "in dollars, and as a whole number"
     looked = read(ada.post(path, filled(page, **changed) | {"preview": "1"}))
     told = words(one(looked, "#preview"))
     assert "8 times in a row" in told
