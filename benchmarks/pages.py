@@ -1,7 +1,7 @@
 """The pages of very long runs: `python -m benchmarks.pages --steps 10000 100000 [--save]`.
 
-Runs of three shapes are inserted (a long loop, one node with nearly all steps, nodes of many names), and one whose state
-grows to 5 MB. Each page is asked for ROUNDS times of the deployed server; the run page is also opened in Chromium until
+Runs of three shapes are inserted (a long loop, one node with nearly all steps, nodes of many names), a tree of 200 runs each
+below the other, of which the lowest is looked at, and one whose state grows to 5 MB. Each page is asked for ROUNDS times of the deployed server; the run page is also opened in Chromium until
 its first contentful paint. Prints JSON lines: medians, 95th
 percentiles and bytes.
 """
@@ -75,8 +75,16 @@ def measured(all_steps: list[int]) -> Iterator[tuple[str, Figures]]:
             for shape in SHAPES:
                 run = insert_history(actor=actor, shape=shape, n_steps=n_steps)
                 yield f"{shape} of {n_steps:,}", figures_of(run, PARTS, cookie, shape) | paints(run, cookie)
+            run = lowest(insert_history(actor=actor, shape="deep", n_steps=n_steps))
+            yield f"200 levels of {n_steps:,}", figures_of(run, PARTS, cookie, "deep") | paints(run, cookie)
         run = insert_history(actor=actor, shape="heavy", n_steps=HEAVY_STEPS)
         yield "state of 5 MB", figures_of(run, HEAVY_PARTS, cookie, "heavy")
+
+
+def lowest(root: Any) -> Any:
+    from runs.models import Run
+
+    return Run.objects.filter(root_id=root.pk).order_by("-depth")[0]
 
 
 def prepared() -> tuple[Any, str]:

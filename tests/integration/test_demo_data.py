@@ -1,6 +1,7 @@
 """`manage.py demo_data`: much data, made by real runs."""
 
 import io
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,17 @@ def test_inserted_runs_are_whole_and_verified(shape: str) -> None:
     assert rebuild(run).seq == run.head_seq
     assert Step.objects.filter(run=run, status="failed").count() == run.n_failed_steps
     assert output(run) == {"steps": run.n_steps}
+
+
+def test_a_tree_of_two_hundred_levels_is_whole() -> None:
+    call_command("demo_data", "--runs", "1", "--steps", "800", "--shape", "deep", stdout=io.StringIO())
+    runs = list(Run.objects.order_by("depth"))
+    assert [run.depth for run in runs] == list(range(200))
+    assert {run.root_id for run in runs} == {runs[0].pk}
+    for above, below in pairwise(runs):
+        step = Step.objects.get(run=above, kind="child_run")
+        assert (below.parent_id, below.parent_seq) == (above.pk, step.seq)
+    assert verify_run(runs[0]).failures == verify_run(runs[-1]).failures == []
 
 
 def test_past_episodes_are_found_and_those_that_are_held_up_go_on(settings: Any, tmp_path: Path) -> None:

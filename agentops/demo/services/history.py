@@ -49,13 +49,14 @@ class Act:
     effect: str = "read"
     attempts: int = 1
     error_code: str = ""
+    kind: str = "tool"
 
 
 class History:
     """The rows of one run, written down in the order of its clock."""
 
     def __init__(self, version: AgentVersion, given: Any, began_at: datetime) -> None:
-        self.version, self.id, self.worker_id = version, new_id(), new_id()
+        self.version, self.given, self.id, self.worker_id = version, given, new_id(), new_id()
         self.clock = self.began_at = began_at
         self.seq = self.head = self.n_failed = self.n_retries = 0
         self.last_node = ""
@@ -85,10 +86,11 @@ class History:
             "status": "succeeded",
             "ended_at": self.clock,
             "node_seq": self.head,
+            "root_id": self.id,
         } | columns
         result = None if output is None else encode(output)
         run = Run.objects.create(
-            id=self.id, root_id=self.id, team_id=self.version.team_id, agent_id=self.version.agent_id,
+            id=self.id, team_id=self.version.team_id, agent_id=self.version.agent_id,
             agent_version=self.version, title=title, batch_id="demo-data", input=self.input.body,
             input_codec=self.input.codec, output=result and result.body, output_codec=result.codec if result else 0,
             head_seq=self.head, head_hash=self.hash, node=told.pop("node", self.last_node), n_steps=self.seq, n_retries=self.n_retries,
@@ -117,10 +119,10 @@ class History:
         self.n_failed, self.n_retries = self.n_failed + is_failed, self.n_retries + act.attempts - 1
         status = "failed" if is_failed else "succeeded"
         self._step(
-            self.seq, parent, ordinal, began, kind="tool", name=act.tool, summary=act.summary, effect=act.effect, status=status,
+            self.seq, parent, ordinal, began, kind=act.kind, name=act.tool, summary=act.summary, effect=act.effect, status=status,
             attempts=act.attempts, error_code=act.error_code,
         )  # fmt: skip
-        self._outcome(act.tool, dict(act.args), dict(act.result), status)
+        self._outcome(act, status)
 
     def _step(self, seq: int, parent: int, ordinal: int | None, began: datetime, **told: Any) -> None:
         row = _PLAIN | told
@@ -130,9 +132,11 @@ class History:
             began, self.clock,
         ))  # fmt: skip
 
-    def _outcome(self, tool: str, args: dict[str, Any], body: Any, status: str) -> None:
-        request, result = encode({"kind": "tool", "name": tool, "args": args}), encode(body)
-        request_hash = digest(["tool", tool, args])
+    def _outcome(self, act: Act, status: str) -> None:
+        args = dict(act.args)
+        request = encode({"kind": act.kind, "name": act.tool, "args": args})
+        result = encode(dict(act.result))
+        request_hash = digest([act.kind, act.tool, args])
         place = (self.version.team_id, self.id, self.seq, request_hash)
         mac = outcome_mac(*place, result.codec, result.body, status=status)
         self.rows[Outcome].append((

@@ -5,14 +5,14 @@ verified, compared and forked like any other.
 """
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from agentops.accounts.roles import Actor, Scope
 from agentops.common.errors import BadRequestError
 from agentops.common.transactions import transaction
 from agentops.demo.services.history import Act, History, database_now
-from runs.models import Run
+from runs.models import AgentVersion, Run
 from runs.selectors.agents import version_for
 
 MAX_STEPS = 1_000_000
@@ -20,6 +20,7 @@ FAIL_EVERY, RETRY_EVERY = 997, 89
 LOOP = ("search", "read", "note")
 PAUSE_EVERY, PAUSE_SECONDS = 20_000, 5400.0
 HEAVY_BYTES = 5_000_000
+DEEP, LEVELS = "deep", 200
 
 
 def insert_history(*, actor: Actor, shape: str, n_steps: int) -> Run:
@@ -42,11 +43,40 @@ def insert_history(*, actor: Actor, shape: str, n_steps: int) -> Run:
         )
     version = version_for(actor, "many-steps")
     with transaction():
-        history = History(version, {"steps": n_steps}, database_now() - timedelta(seconds=0.4 * n_steps))
-        SHAPES[shape](history, n_steps)
-        done = {"progress_done": history.seq, "progress_total": history.seq}
-        title = f"{history.seq:,} steps, inserted ({shape})"
-        return history.saved(title, str(actor.user_id), output={"steps": history.seq}, **done)
+        began_at = database_now() - timedelta(seconds=0.4 * n_steps)
+        if shape == DEEP:
+            return _deep(version, n_steps, began_at, str(actor.user_id))
+        history = History(version, {"steps": n_steps}, began_at)
+        _FLAT[shape](history, n_steps)
+        return _saved(history, f"{history.seq:,} steps, inserted ({shape})", str(actor.user_id))
+
+
+def _saved(history: History, title: str, by: str, **columns: Any) -> Run:
+    done = {"progress_done": history.seq, "progress_total": history.seq}
+    return history.saved(title, by, output={"steps": history.seq}, **done, **columns)
+
+
+def _deep(version: AgentVersion, n_steps: int, began_at: datetime, by: str) -> Run:
+    """Insert a tree of LEVELS runs of which each is the child of the one above, and return its root."""
+    levels = [History(version, {"steps": n_steps // LEVELS}, began_at) for _ in range(LEVELS)]
+    runs, above = list[Run](), dict[str, Any]()
+    for depth, history in enumerate(levels):
+        _loop(history, n_steps // LEVELS - 2)
+        below = levels[depth + 1 : depth + 2]
+        history.node("delegate", [_child(one) for one in below], delta=[["set", "/delegated", len(below)]])
+        title = f"level {depth} of {LEVELS}, inserted ({DEEP})"
+        family = {"root_id": levels[0].id, "depth": depth, "is_parent": bool(below), "is_told": True}
+        runs.append(_saved(history, title, by, **family, **above))
+        above = {"parent_id": history.id, "parent_seq": history.seq, "child_n": 0}
+    return runs[0]
+
+
+def _child(history: History) -> Act:
+    ended = {"index": 0, "run_id": str(history.id), "status": "succeeded", "output": None, "error": None}
+    return Act(
+        "many-steps", {"input": dict(history.given), "on_parent_end": "cascade"}, {"children": [ended]},
+        f"run {history.id}", 900, effect="", kind="child_run",
+    )  # fmt: skip
 
 
 def _loop(history: History, n_steps: int) -> None:
@@ -82,12 +112,13 @@ def _heavy(history: History, n_steps: int) -> None:
         history.node("read", [_page("http.get", number)], delta=[["append", "/texts", [f"{number} {text}"]]])
 
 
-SHAPES: dict[str, Callable[[History, int], None]] = {
+_FLAT: dict[str, Callable[[History, int], None]] = {
     "loop": _loop,
     "wide": _wide,
     "mixed": _mixed,
     "heavy": _heavy,
 }
+SHAPES = (*_FLAT, DEEP)
 
 
 def _delta(number: int) -> list[Any]:
