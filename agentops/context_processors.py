@@ -135,7 +135,7 @@ _ROOMS: list[tuple[str | Promise, str, str, str]] = [
 _BEGIN = {"runs:agents", "runs:limits"}
 _FOR_ADMINS = {"audit", "runs:administration"}
 # Pages of a room that stand at other addresses.
-_ALSO = {"/approvals": ("/policies/approval-rules", "/policies/queues"), "/events": ("/sources", "/triggers"), "/policies/budgets": ("/costs",),
+_ALSO = {"/approvals": ("/policies/approval-rules", "/policies/queues", "/policies/escalations", "/policies/calendars"), "/events": ("/sources", "/triggers"), "/policies/budgets": ("/costs",),
          "/policies/retention": ("/storage",)}  # fmt: skip
 
 

@@ -180,14 +180,14 @@ class Naps(Program):
 
 
 class Calls(Program):
-    """Calls one tool with the arguments of the input, asking people first with `asks`; with `catch`, goes on when it fails."""
+    """Calls one tool with the arguments of the input, asking people first about the arguments `asks`; with `catch`, goes on when it fails."""
 
     name = "test-calls"
 
     @node(start=True)
     def call(self, ctx: Context, state: Any) -> Command:
         if state.get("asks"):
-            ctx.approve(state["tool"], args=state["args"], summary="It is due")
+            ctx.approve(state["tool"], args=state["asks"], summary="It is due")
         try:
             result = ctx.tool(state["tool"], **state.get("args", {}))
         except ActionFailedError as error:

@@ -119,7 +119,7 @@ def report(request: HttpRequest, actor: Actor) -> HttpResponse:
 
 def _list(request: HttpRequest, actor: Actor, error: AgentOpsError | None = None) -> HttpResponse:
     context = {
-        "policies": [{"row": row, **form.policy_fields(row)} for row in policies_for(actor)],
+        "policies": [{"row": row, **form.policy_fields(row), "in_the_end": form.ENDS[row.data["end"]]} for row in policies_for(actor)],
         "calendars": calendars_for(actor), "can_admin": actor.can(Scope.ADMIN), "error": error, "ends": form.ENDS,
     }  # fmt: skip
     return respond(request, "approvals/escalations.html", context, status=error.http_status if error else 200)

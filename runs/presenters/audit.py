@@ -7,7 +7,7 @@ from agentops.audit.models import Entry
 from agentops.audit.verify import Verdict
 from runs.presenters import text
 
-_PAGES = {"run": "/runs/{}", "source": "/sources/{}", "schedule": "/schedules/{}", "trigger": "/triggers/{}",
+_PAGES = {"run": "/runs/{}", "approval": "/approvals/{}", "delivery": "/notifications/deliveries/{}", "source": "/sources/{}", "schedule": "/schedules/{}", "trigger": "/triggers/{}",
           "bulk": "/runs/bulk/{}", "agent": "/agents/{}/versions", "retention-job": "/policies/retention/works/{}"}  # fmt: skip
 
 

@@ -9,16 +9,19 @@ import pytest
 from agentops.accounts.roles import Role
 from agentops.common.errors import AgentOpsError, ConflictError
 from agentops.common.transactions import transaction
+from approvals.engine.sla import policy_data, policy_of
 from approvals.engine.stages import Stage
-from approvals.models import Decision, Request
+from approvals.models import Decision, Request, Sla, SlaTimer
 from approvals.services import locked
 from approvals.services.close_request import close_request
 from approvals.services.decide import Choice, decide
+from approvals.services.end_request import end_request
 from approvals.services.recall_permission import recall_permission
 from approvals.services.save_rule import RuleSpec, save_rule
 from approvals.services.use_grant import use_grant
 from runs.desk import GrantGoneError
 from runs.models import Run
+from runs.selectors.schedules import database_now
 from runs.services.advance import advance
 from runs.services.kill_run import kill_run
 from runs.services.start_run import start_run
@@ -46,22 +49,35 @@ def asked(world: World, *stages: Stage) -> Request:
     return Request.objects.get(status="pending")
 
 
+def end_is_due(request: Request) -> None:
+    policy = policy_data(policy_of({"name": "P", "end_seconds": 60, "end": "expire"}))
+    Sla.objects.create(request=request, team_id=request.team_id, policy=policy, opened_at=request.opened_at)
+    SlaTimer.objects.create(request=request, kind="end", n=0, at_seconds=60, due_at=request.opened_at)
+
+
 def reviewers(n: int) -> list[object]:
     people = [member("analytical", "Analytical", f"r{i}", Role.REVIEWER).user for i in range(n)]
     return [actor(user) for user in people]
 
 
-def test_fifty_who_approve_edit_reject_close_and_kill_come_to_one_outcome(world: World) -> None:
+def test_fifty_who_approve_edit_reject_expire_close_and_kill_come_to_one_outcome(world: World) -> None:
     people, ada = reviewers(8), actor(world.ada)
     request = asked(world, Stage("k_of_n", 2))
+    end_is_due(request)
+    now = database_now()
     numbers = count()
 
     def act() -> str:
         n = next(numbers)
-        verb = ("approve", "edit", "approve", "reject", "close", "kill" if n > 40 else "approve")[n % 6]
+        last = "kill" if n > 40 else "approve"
+        verb = ("approve", "edit", "approve", "reject", "close", "expire" if n > 20 else "approve", last)[
+            n % 7
+        ]
         try:
             if verb == "kill":
                 kill_run(actor=ada, run_id=request.run_id, reason="enough")
+            elif verb == "expire":
+                return verb if end_request(request.pk, now) else "too late"
             elif verb == "close":
                 with transaction():
                     Run.objects.select_for_update().get(pk=request.run_id)
@@ -83,6 +99,8 @@ def test_fifty_who_approve_edit_reject_close_and_kill_come_to_one_outcome(world:
     if request.status == "approved":
         assert final.values("user_id").distinct().count() >= 2
     assert told["reject"] <= 1
+    assert told["expire"] <= 1
+    assert request.status != "expired" or told["expire"] == 1
     run = Run.objects.get(pk=request.run_id)
     if run.status == "queued":
         drive(run)

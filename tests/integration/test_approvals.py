@@ -279,6 +279,20 @@ class TestTheGate:
         done(run)
         assert len(entries()) == 1
 
+    def test_the_same_call_with_other_arguments_needs_an_approval_of_its_own(
+        self, ada: Actor, eve: Actor
+    ) -> None:
+        asks_before(ada, "test.ledger", Stage())
+        run = started(ada, "test-calls", asks={"entry": "pay 4"}, **LEDGER)
+        first = request_of(run)
+        decide(actor=eve, request_id=first.pk, choice=choice(first, "approve"))
+        advance(claim(a_worker()))
+        second = request_of(run)
+        assert (second.kind, second.args, entries()) == ("permission", {"entry": "pay 5"}, [])
+        decide(actor=eve, request_id=second.pk, choice=choice(second, "approve"))
+        done(run)
+        assert len(entries()) == 1
+
     def test_who_may_approve_no_more_has_not_approved(self, ada: Actor, eve: Actor) -> None:
         asks_before(ada, "test.ledger", Stage())
         run = started(ada, "test-calls", **LEDGER)
@@ -308,7 +322,7 @@ class TestRecalling:
         assert Entry.objects.get(action="approval.recall").detail["message"] == "the wrong account"
 
     def test_it_holds_up_what_no_rule_asks_about(self, ada: Actor) -> None:
-        run = started(ada, "test-calls", asks=True, **LEDGER)
+        run = started(ada, "test-calls", asks=LEDGER["args"], **LEDGER)
         asked = request_of(run)
         decide(actor=ada, request_id=asked.pk, choice=choice(asked, "approve"))
         recall_permission(actor=ada, request_id=asked.pk, message="not today")
