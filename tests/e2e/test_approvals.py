@@ -75,7 +75,7 @@ def test_twenty_are_cleared_by_keys_one_of_them_edited(
     assert complaints.told == []
 
 
-def test_two_reviewers_collide_and_the_second_sees_why(
+def test_two_reviewers_collide_the_second_sees_why_and_takes_it_back(
     desk: Page, asked: list[Request], team: Team, browser: Browser, server: WebServer, complaints: Complaints
 ) -> None:
     other = add_member(
@@ -94,6 +94,14 @@ def test_two_reviewers_collide_and_the_second_sees_why(
     expect(desk.get_by_role("alert")).to_contain_text("grace was faster: this is approved")
     assert Decision.objects.count() == 1
     theirs.context.close()
+    desk.keyboard.press("r")
+    expect(desk.locator("#recalled")).to_be_focused()
+    desk.keyboard.type("not this firm")
+    desk.keyboard.press("Control+Enter")
+    expect(desk.locator(".history")).to_contain_text("ada: took the permission back")
+    desk.set_viewport_size({"width": 390, "height": 844})
+    expect(desk.get_by_role("heading", level=1)).to_have_text("Approvals")
+    assert Request.objects.get(pk=first.pk).status == "voided"
     assert all("409" in line for line in complaints.told)  # the browser notes that its decision was refused
     complaints.told.clear()
 
