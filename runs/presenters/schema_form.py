@@ -143,8 +143,8 @@ def _more(given: Any) -> Field:
 
 def _field(name: str, part: Any, schema: JsonObject, given: JsonObject) -> Field:
     part = part if isinstance(part, dict) else {}
-    kind = _kind(part)
     start = given[name] if name in given else part.get("default")
+    kind = _kind_for(part, start)
     required = schema.get("required")
     examples = part.get("examples")
     made = Field(
@@ -158,6 +158,13 @@ def _field(name: str, part: Any, schema: JsonObject, given: JsonObject) -> Field
             Choice(json.dumps(v), text.line(v, 80), json.dumps(v) == made.value) for v in part["enum"]
         ]
     return made
+
+
+def _kind_for(part: Mapping[str, Any], value: Any) -> str:
+    """Return the kind of a control that can hold the value: browsers drop line breaks from a control of one line."""
+    kind = _kind(part)
+    is_long = isinstance(value, str) and ("\n" in value or "\r" in value or len(value) > _LONG_TEXT)
+    return "long" if kind == "text" and is_long else kind
 
 
 def _kind(part: Mapping[str, Any]) -> str:

@@ -172,3 +172,9 @@ def test_keys_with_slashes_can_be_fetched() -> None:
 )  # fmt: skip
 def test_controls_for_schemas(schema: Any, kind: str) -> None:
     assert [field.kind for field in blank_form({"properties": {"x": schema}})] == [kind]
+
+
+@pytest.mark.parametrize("value", ["# A report\n\nOf two lines.", "a\rb", "x" * 201])
+def test_a_text_that_a_control_of_one_line_would_change_gets_a_larger_one(value: str) -> None:
+    [field] = blank_form({"properties": {"markdown": {"type": "string"}}}, {"markdown": value})
+    assert (field.kind, field.value) == ("long", value)
