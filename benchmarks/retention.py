@@ -6,6 +6,7 @@ milliseconds. What the preview told is compared with what went, and some archive
 """
 
 import argparse
+import os
 import shutil
 import threading
 import time
@@ -19,6 +20,7 @@ from benchmarks import database
 from benchmarks.durable import Workers
 from benchmarks.figures import emit
 from benchmarks.product import DATABASE, Product
+from benchmarks.servers import servers
 
 STEPS = 3
 BATCH = 500
@@ -156,18 +158,20 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=5000)
     parser.add_argument("--worker", type=int, help="be this worker (used by the driver)")
     given = parser.parse_args()
-    old = Old()
-    old.set_up()
-    try:
-        old.insert(given.n // 2, 40)
-        old.insert(given.n - given.n // 2, 100)
-        old.measure()
-        with Workers(old, "rate") as workers:
-            workers.warm_up()
-            figures = measure(old, given.n)
-    finally:
-        old.tear_down()
-    emit(f"retention n={given.n}", old.name, figures, old.packages)
+    with servers() as environment:
+        os.environ.update(environment)
+        old = Old()
+        old.set_up()
+        try:
+            old.insert(given.n // 2, 40)
+            old.insert(given.n - given.n // 2, 100)
+            old.measure()
+            with Workers(old, "rate") as workers:
+                workers.warm_up()
+                figures = measure(old, given.n)
+        finally:
+            old.tear_down()
+        emit(f"retention n={given.n}", old.name, figures, old.packages)
 
 
 def measure(old: Old, n: int) -> dict[str, tuple[float | None, str]]:
