@@ -60,7 +60,14 @@ class Api(NinjaAPI):
     """The API, whose errors are all problem details and stand in its OpenAPI document."""
 
     def get_openapi_schema(self, **options: Any) -> Any:
-        """Return the OpenAPI document with the answer of every call to a mistake."""
+        """Return the OpenAPI document with the answer of every call to a mistake; made once, for it takes a second."""
+        known = self.__dict__.setdefault("_documents", {})
+        key = repr(sorted(options.items()))
+        if key not in known:
+            known[key] = self._made(**options)
+        return known[key]
+
+    def _made(self, **options: Any) -> Any:
         document = super().get_openapi_schema(**options)
         document["components"]["schemas"]["ProblemOut"] = ProblemOut.model_json_schema()
         for methods in document["paths"].values():

@@ -5,7 +5,7 @@ parameter that nobody has taught this test yet fails it.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote
@@ -63,16 +63,22 @@ def _part(theirs: Belongings, part: int) -> list[str]:
     return [at for at in theirs.addresses() if crc32(at.rpartition("/")[0].encode()) % PARTS == part]
 
 
-def _leaks(client_of: Any, theirs: Belongings, address: str) -> Iterator[str]:
+def _all_leaks(client_of: Any, theirs: Belongings, addresses: Iterable[str]) -> list[str]:
+    """Return a sentence for each answer that tells of the other team."""
+    asking = [client_of()]
+    return [leak for address in addresses for leak in _leaks(asking, client_of, theirs, address)]
+
+
+def _leaks(asking: list[Client], client_of: Any, theirs: Belongings, address: str) -> Iterator[str]:
     """Yield a sentence for each answer at `address` that tells of the other team.
 
     Who was signed out by an answer is signed in again; a method that the address does not know is asked once.
     """
-    client = client_of()
     for method in METHODS:
         for body in _bodies(theirs) if method == "POST" else [{"reason": "mischief"}]:
-            answer = _ask(client, method, address, body)
-            client = client_of() if answer.cookies else client
+            answer = _ask(asking[0], method, address, body)
+            if answer.cookies:
+                asking[0] = client_of()
             echoed = [canary for canary in theirs.canaries if canary in f"{address} {json.dumps(body)}"]
             told = _text(answer)
             shown = [canary for canary in theirs.canaries if canary in told]
@@ -106,10 +112,11 @@ def _harm(before: dict[str, list[Any]], after: dict[str, list[Any]], theirs: Bel
 
 def test_the_canaries_are_there_for_their_own_team(world: World, theirs: Belongings, client_for: Any) -> None:
     """The control: what the other tests look for is what a member does see."""
+    ada = client_for(world.ada)
     seen = {
         address
         for address in theirs.addresses()
-        if "logout" not in address and theirs.canaries[0] in _text(client_for(world.ada).get(address))
+        if "logout" not in address and theirs.canaries[0] in _text(ada.get(address))
     }
     run = f"/api/v1/runs/{theirs.run.id}"
     expected = {
@@ -128,7 +135,7 @@ def test_a_member_of_another_team_sees_and_moves_nothing(
     world: World, theirs: Belongings, client_for: Any, part: int
 ) -> None:
     before = _rows()
-    leaks = [leak for at in _part(theirs, part) for leak in _leaks(lambda: client_for(world.bea), theirs, at)]
+    leaks = _all_leaks(lambda: client_for(world.bea), theirs, _part(theirs, part))
     assert leaks == []
     assert _harm(before, _rows(), theirs) == []
 
@@ -139,7 +146,7 @@ def test_a_token_of_another_team_sees_and_moves_nothing(
 ) -> None:
     client = api(world.bea, world.brook)
     before = _rows()
-    leaks = [leak for at in _part(theirs, part) for leak in _leaks(lambda: client, theirs, at)]
+    leaks = _all_leaks(lambda: client, theirs, _part(theirs, part))
     assert leaks == []
     assert _harm(before, _rows(), theirs) == []
 
@@ -147,7 +154,7 @@ def test_a_token_of_another_team_sees_and_moves_nothing(
 @pytest.mark.parametrize("part", range(PARTS))
 def test_a_visitor_sees_and_moves_nothing(theirs: Belongings, part: int) -> None:
     before = _rows()
-    leaks = [leak for at in _part(theirs, part) for leak in _leaks(Client, theirs, at)]
+    leaks = _all_leaks(Client, theirs, _part(theirs, part))
     assert leaks == []
     assert _harm(before, _rows(), theirs) == []
 

@@ -102,7 +102,7 @@ def test_bars_of_very_many_runs_are_reckoned_and_say_so(
     labels = [attribute(bar, "aria-label") for bar in shown.select("svg a")]
     assert any("≈" in label for label in labels)
     total = sum(int(label.rpartition(": ")[2].lstrip("≈ ").split()[0]) for label in labels)
-    assert 30 <= total <= 60
+    assert 30 <= total <= 80, "three rows of each bar are looked at: where they stand in it decides"
 
 
 @pytest.mark.usefixtures("some")
