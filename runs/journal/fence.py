@@ -98,9 +98,8 @@ def short_transaction() -> Iterator[None]:
         with transaction():
             yield
         return
-    prepared.run(
-        connection, "BEGIN", {}
-    )  # the first to find out that what was prepared is gone: nothing is lost yet
+    # Prepared as the others are: where somebody deallocated them it is the first to find out, and nothing is lost yet.
+    prepared.run(connection, "BEGIN", {})
     try:
         yield
         prepared.run(connection, "COMMIT", {})

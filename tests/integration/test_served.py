@@ -1,9 +1,7 @@
 """What requests hold at the product's web server: a thread and a connection, and both only until they are answered."""
 
 import socket
-from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
@@ -20,12 +18,6 @@ from tests.runs import drive
 pytestmark = pytest.mark.django_db(transaction=True)
 
 MORE_THAN_CONNECTIONS = 20
-
-
-@pytest.fixture
-def server(world: World, tmp_path: Path) -> Iterator[WebServer]:
-    with WebServer(tmp_path / "web.log") as server:
-        yield server
 
 
 def a_long_run(world: World) -> Run:

@@ -3,7 +3,6 @@
 import socket
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -26,12 +25,6 @@ from tests.streams import Event, events
 pytestmark = pytest.mark.django_db(transaction=True)
 
 N = 100
-
-
-@pytest.fixture
-def server(world: World, tmp_path: Path) -> Iterator[WebServer]:
-    with WebServer(tmp_path / "web.log") as server:
-        yield server
 
 
 @pytest.fixture
