@@ -168,8 +168,12 @@ def test_control_without_the_key_it_is_started_again(without_keys: None) -> None
 
 
 def overlapping(schedule: Schedule) -> int:
-    """Return how many runs are open after several hands have fired the schedule at once."""
+    """Return how many runs are open after several hands have fired the schedule at once and the clock has looked.
+
+    A hand's time that is queued behind earlier ones leaves the start of the oldest to the clock.
+    """
     at_once(lambda: fire_schedule(actor=an_actor(), schedule_id=schedule.pk))
+    fire_schedules()
     n_open = Run.objects.filter(title=schedule.title, ended_at__isnull=True).count()
     for run in runs_of(schedule):
         end(run)
