@@ -1,8 +1,9 @@
-"""Retention beside workers: `python -m benchmarks.retention --n 5000`.
+"""Retention beside workers: `python -m benchmarks.retention --n 5000 [--starts 40]`.
 
 Half of `n` old runs of three steps are to be archived, half to be deleted, by the clock, while two worker processes of 8 slots
-each execute short runs as fast as they can. Before and during that, all locks that anybody waits for are looked at every few
-milliseconds. What the preview told is compared with what went, and some archives are restored and checked.
+each execute short runs: as fast as they can, or as many as are started a second. Before and during that, all locks that
+anybody waits for are looked at every few milliseconds. What the preview told is compared with what went, and some archives are
+restored and checked.
 """
 
 import argparse
@@ -26,6 +27,7 @@ STEPS = 3
 BATCH = 500
 BEFORE_SECONDS = 10.0
 AT_ONCE = 400
+FEED_SECONDS = 0.2
 RESTORED = 20
 LOOK_SECONDS = 0.004
 
@@ -156,6 +158,7 @@ class Old(Product):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--n", type=int, default=5000)
+    parser.add_argument("--starts", type=int, default=0, help="runs a second; 0: as many as the workers take")
     parser.add_argument("--worker", type=int, help="be this worker (used by the driver)")
     given = parser.parse_args()
     with servers() as environment:
@@ -168,14 +171,15 @@ def main() -> None:
             old.measure()
             with Workers(old, "rate") as workers:
                 workers.warm_up()
-                figures = measure(old, given.n)
+                figures = measure(old, given.n, given.starts)
         finally:
             old.tear_down()
-        emit(f"retention n={given.n}", old.name, figures, old.packages)
+        pace = f", {given.starts} starts/s" if given.starts else ""
+        emit(f"retention n={given.n}{pace}", old.name, figures, old.packages)
 
 
-def measure(old: Old, n: int) -> dict[str, tuple[float | None, str]]:
-    with _load(old) as watch:
+def measure(old: Old, n: int, starts: int) -> dict[str, tuple[float | None, str]]:
+    with _load(old, starts) as watch:
         time.sleep(2.0)
         watch.longest, began, steps = 0.0, time.monotonic(), old.n_steps()
         time.sleep(BEFORE_SECONDS)
@@ -198,19 +202,20 @@ def measure(old: Old, n: int) -> dict[str, tuple[float | None, str]]:
 
 
 @contextmanager
-def _load(old: Old) -> Any:
+def _load(old: Old, starts: int) -> Any:
     """Keep the workers busy, and watch the locks."""
+    at_once = max(1, round(starts * FEED_SECONDS)) if starts else AT_ONCE
     watch, over = Watch(), threading.Event()
 
     def feed() -> None:
         from django.db import connection
 
         number = 0
-        while not over.wait(0.2):
+        while not over.wait(FEED_SECONDS):
             if old.n_in("queued") < AT_ONCE:
-                states: Sequence[dict[str, Any]] = [{"workflow": f"busy{number + n}"} for n in range(AT_ONCE)]
+                states: Sequence[dict[str, Any]] = [{"workflow": f"busy{number + n}"} for n in range(at_once)]
                 old.start_many(states)
-                number += AT_ONCE
+                number += at_once
         connection.close()
 
     feeder = threading.Thread(target=feed, daemon=True)

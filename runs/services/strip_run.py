@@ -4,15 +4,17 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from runs.archives.tables import LEFT, MOVED, bytes_of, table
-from runs.journal.fence import query
+from runs.journal.fence import UNHURRIED, is_alone, query
 from runs.models import Archive
 
 BATCH_ROWS = 2000
 
-# Under the locks of the archives' rows: who was held up here while a run was brought back takes nothing of it away.
+# Under the locks of the archives' rows: who was held up here while a run was brought back takes nothing of it away. What a
+# crash of the server loses of it is finished like what a killed process has left.
 _STRIP = """
 WITH a AS (
-    SELECT id, run_id FROM runs_archive WHERE id = ANY(%(ids)s::uuid[]) AND restored_at IS NULL AND stripped_at IS NULL
+    SELECT id, run_id, {unhurried} FROM runs_archive
+    WHERE id = ANY(%(ids)s::uuid[]) AND restored_at IS NULL AND stripped_at IS NULL
     AND (stored_at IS NOT NULL OR doomed_at IS NOT NULL) ORDER BY id FOR UPDATE),
 gone AS (
     DELETE FROM {table} t USING a WHERE t.run_id = a.run_id AND t.ctid = ANY(ARRAY(
@@ -41,7 +43,8 @@ def strip_runs(archives: Sequence[Archive]) -> list[Archive]:
     Locks: the archives' rows. Transaction: one of at most BATCH_ROWS rows after the other.
     """
     ids = [archive.pk for archive in archives]
-    params = {"ids": ids, "run_ids": [archive.run_id for archive in archives], "limit": BATCH_ROWS}
+    run_ids = [archive.run_id for archive in archives]
+    params = {"ids": ids, "run_ids": run_ids, "limit": BATCH_ROWS, "is_alone": is_alone()}
     for sql in _statements():
         while sum(row[0] for row in query(sql, params)) == BATCH_ROWS:
             pass
@@ -52,5 +55,8 @@ def strip_runs(archives: Sequence[Archive]) -> list[Archive]:
 
 @lru_cache(maxsize=1)
 def _statements() -> list[str]:
-    moved = [_STRIP.format(table=table(model), bytes=bytes_of(model, "t"), counts=1) for model in MOVED]
-    return moved + [_STRIP.format(table=name, bytes=0, counts=0) for name in LEFT]
+    moved = [(table(model), bytes_of(model, "t"), 1) for model in MOVED]
+    return [
+        _STRIP.format(table=name, bytes=row_bytes, counts=counts, unhurried=UNHURRIED)
+        for name, row_bytes, counts in [*moved, *((name, "0", 0) for name in LEFT)]
+    ]

@@ -19,12 +19,12 @@ from runs.services.delete_runs import delete_runs, end_runs
 from runs.services.prune_run import prune_run
 from runs.services.store_archive import LEASE_SECONDS as ARCHIVE_LEASE_SECONDS
 from runs.services.store_archive import forget_archive, store_archive
-from runs.services.strip_run import strip_run
+from runs.services.strip_run import strip_run, strip_runs
 
 BATCH_RUNS = 50
 BATCH_SECONDS = 2.0
 LEASE_SECONDS = 120.0
-DELETED_AT_ONCE = 20
+DELETED_AT_ONCE = STRIPPED_AT_ONCE = 20
 ACTING, PRUNING = 0, 1
 
 logger = logging.getLogger(__name__)
@@ -132,12 +132,28 @@ def _batch(job: RetentionJob, lease: UUID, done: _Done) -> tuple[tuple[datetime,
     rules, behind, began = rules_of(job.team_id), _walked(job), time.monotonic()
     look = due_runs if job.phase == ACTING else prunable_runs
     found = look(job.team_id, rules, behind=behind, limit=BATCH_RUNS)
-    for group in _groups(found):
-        if time.monotonic() - began > BATCH_SECONDS or execute(_OURS, {"id": job.pk, "lease": lease}) is None:
-            return behind, job.phase
-        _apply(group, job.created_by, done)
-        behind = (group[-1].created_at, group[-1].run_id)
+    stored: list[Archive] = []
+    try:
+        for group in _groups(found):
+            is_over = time.monotonic() - began > BATCH_SECONDS
+            if is_over or execute(_OURS, {"id": job.pk, "lease": lease}) is None:
+                return behind, job.phase
+            _apply(group, job.created_by, done, stored)
+            behind = (group[-1].created_at, group[-1].run_id)
+            if len(stored) == STRIPPED_AT_ONCE:
+                _strip(stored, done)
+    finally:
+        _strip(stored, done)
     return (behind, job.phase) if len(found) == BATCH_RUNS else (None, job.phase + 1)
+
+
+def _strip(stored: list[Archive], done: _Done) -> None:
+    """Let the rows of archived runs go, of all at once, and leave `stored` empty."""
+    for archive in strip_runs(stored) if stored else []:
+        done.archived += 1
+        done.freed_bytes += archive.row_bytes
+        done.file_bytes += archive.file_bytes
+    stored.clear()
 
 
 def _groups(found: Sequence[DueRun]) -> list[list[DueRun]]:
@@ -153,16 +169,13 @@ def _groups(found: Sequence[DueRun]) -> list[list[DueRun]]:
     return groups
 
 
-def _apply(group: list[DueRun], by: str, done: _Done) -> None:
+def _apply(group: list[DueRun], by: str, done: _Done, stored: list[Archive]) -> None:
     run = group[0]
     try:
         if run.is_kept:
             done.kept += len(group)
         elif run.act is Act.ARCHIVE:
-            archive = strip_run(store_archive(run_id=run.run_id, by=by))
-            done.archived += 1
-            done.freed_bytes += archive.row_bytes
-            done.file_bytes += archive.file_bytes
+            stored.append(store_archive(run_id=run.run_id, by=by))
         elif run.act is Act.PRUNE:
             done.freed_bytes += prune_run(run_id=run.run_id, after_days=run.rule.prune_days or 0, by=by)
             done.pruned += 1
