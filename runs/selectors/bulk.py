@@ -39,8 +39,8 @@ def preview_for(
     actor.require(Scope.RUN)
     ids, is_all = run_ids, True
     if ids is None:
-        places, is_all = sample(run_query(actor, query).way)
-        ids = [run_id for _at, run_id in places]
+        seen = sample(run_query(actor, query).way)
+        ids, is_all = [run_id for _at, run_id in seen.places], seen.is_all
     found = runs_of(actor).filter(id__in=ids)
     fitting = found.filter(status__in=sources(Move(verb)))
     n_fit = fitting.count()

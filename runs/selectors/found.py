@@ -13,14 +13,17 @@ from runs.search.compiler import NEWEST_FIRST
 from runs.search.registry import KEYS
 from runs.selectors.paging import decode_cursor, encode_cursor, instant
 from runs.selectors.run_query import RunQuery
-from runs.selectors.walk import Place, walk
+from runs.selectors.walk import Place, Way, exact_rows, walk
 
 SORTED_RUNS = 5_000
 
+_VALUE = "coalesce(({})::numeric, -1)"
 _SORTED = """
-    SELECT value, id FROM (SELECT coalesce(({value})::numeric, -1) AS value, r.id FROM runs_run r WHERE r.id = ANY(%s)) AS found
+    WITH found AS MATERIALIZED ({matching})
+    SELECT value, id, (SELECT count(*) FROM found), (SELECT min(created_at) FROM found) FROM found
     WHERE {behind} ORDER BY value {way}, id {way} LIMIT %s
 """
+_THESE = "SELECT r.id, r.created_at, {value} AS value FROM runs_run r WHERE r.id = ANY(%s)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +63,28 @@ def _by_value(query: RunQuery, cursor: str, limit: int) -> Found:
     """Sort the newest runs that match, at most SORTED_RUNS: no index holds what changes with every step."""
     is_largest_first = query.sort.startswith("-")
     way, sign = ("DESC", "<") if is_largest_first else ("ASC", ">")
-    walked = walk(query.way, behind=None, limit=SORTED_RUNS)
+    value = _VALUE.format(KEYS[query.sort.removeprefix("-")].sort)
+    matching, params, looked_back_to = _newest(query.way, value)
     behind: list[Any] = decode_cursor(cursor, _number, UUID) if cursor else []
     sql = _SORTED.format(
-        value=KEYS[query.sort.removeprefix("-")].sort,
-        way=way,
-        behind=f"(value, id) {sign} (%s, %s)" if behind else "true",
+        matching=matching, way=way, behind=f"(value, id) {sign} (%s, %s)" if behind else "true"
     )
     with connection.cursor() as database:
-        database.execute(sql, [[run_id for _at, run_id in walked.places], *behind, limit + 1])
-        rows = database.fetchall()
-    ends = walked.end or (walked.places[-1] if len(walked.places) == SORTED_RUNS else None)
-    return Found([run_id for _value, run_id in rows[:limit]], _next(rows, limit), ends[0] if ends else None)
+        database.execute(sql, [*params, *behind, limit + 1])
+        found = database.fetchall()
+    rows = [(number, run_id) for number, run_id, _n_found, _oldest in found]
+    if found and found[0][2] == SORTED_RUNS:
+        looked_back_to = looked_back_to or found[0][3]
+    return Found([run_id for _number, run_id in rows[:limit]], _next(rows, limit), looked_back_to)
+
+
+def _newest(way: Way, value: str) -> tuple[str, list[Any], datetime | None]:
+    """Return the SQL of the newest runs with their values, its parameters, and where a walk to them gave up."""
+    if way.is_exact and way.arms:
+        return *exact_rows(way, value, SORTED_RUNS), None
+    walked = walk(way, behind=None, limit=SORTED_RUNS)
+    ids = [run_id for _at, run_id in walked.places]
+    return _THESE.format(value=value), [ids], walked.end[0] if walked.end else None
 
 
 def _next(rows: Sequence[tuple[Decimal, UUID]], limit: int) -> str | None:

@@ -31,7 +31,7 @@ BULK_STATUS = "succeeded"  # most runs end so; the index by status is no help to
 Place = tuple[datetime, UUID]
 
 _ARM = """
-    SELECT r.id, r.created_at FROM (
+    SELECT r.id, r.created_at{also} FROM (
         SELECT * FROM runs_run WHERE team_id = %s{within} ORDER BY created_at {way}, id {way} LIMIT %s
     ) AS r WHERE {condition} ORDER BY r.created_at {way}, r.id {way} LIMIT %s
 """
@@ -75,6 +75,14 @@ class Walked:
     end: Place | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The newest runs that were found; `is_all`: there are no others."""
+
+    places: list[Place]
+    is_all: bool
+
+
 def walk(way: Way, *, behind: Place | None, limit: int) -> Walked:
     """Return up to `limit` runs behind a place, by the shortest way that fills the page."""
     if way.is_exact:
@@ -89,17 +97,17 @@ def walk(way: Way, *, behind: Place | None, limit: int) -> Walked:
     return _walked(way, behind, limit, COSTLY_WALK if way.condition.is_costly else LONG_WALK)
 
 
-def sample(way: Way) -> tuple[list[Place], bool]:
-    """Return the newest runs, and whether that is all there are: always when an index finds few enough."""
+def sample(way: Way) -> Sample:
+    """Return the newest runs: all there are, when an index finds few enough."""
     short = _walked(way, None, SHORT_WALK, SHORT_WALK)
     if len(short.places) < SHORT_WALK and short.end is None:
-        return short.places, True
+        return Sample(short.places, is_all=True)
     if (found := rare_runs(way)) is not None:
-        return found, True
+        return Sample(found, is_all=True)
     if short.places or way.is_exact:
-        return short.places, False
+        return Sample(short.places, is_all=False)
     longer = _walked(way, None, SHORT_WALK, COSTLY_WALK if way.condition.is_costly else LONG_WALK)
-    return longer.places, len(longer.places) < SHORT_WALK and longer.end is None
+    return Sample(longer.places, is_all=len(longer.places) < SHORT_WALK and longer.end is None)
 
 
 def rare_runs(way: Way) -> list[Place] | None:
@@ -151,15 +159,30 @@ def _walked(way: Way, behind: Place | None, limit: int, n_rows: int) -> Walked:
 def _places(way: Way, behind: Place | None, limit: int, n_rows: int) -> list[Place]:
     if not way.arms:
         return []
+    sql, params = _statement(way, behind, limit, n_rows)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT created_at, id FROM ({sql}) AS found", params)  # noqa: S608 -- values are bound
+        return list(cursor.fetchall())
+
+
+def exact_rows(way: Way, value: str, limit: int) -> tuple[str, list[Any]]:
+    """Return the SQL, with its parameters, of the newest rows `(id, created_at, value)` that an exact way with arms finds.
+
+    `value` is SQL over a run `r`.
+    """
+    return _statement(way, None, limit, limit, also=f", {value} AS value")
+
+
+def _statement(
+    way: Way, behind: Place | None, limit: int, n_rows: int, *, also: str = ""
+) -> tuple[str, list[Any]]:
     parts, params = [], []
     for within, bound in _within(way, behind):
-        parts.append(_ARM.format(within=within, way=_word(way), condition=way.condition.text))
+        arm = _ARM.format(within=within, way=_word(way), condition=way.condition.text, also=also)
+        parts.append(f"({arm})")
         params += [way.team_id, *bound, n_rows, *way.condition.params, limit]
     order = f"ORDER BY created_at {_word(way)}, id {_word(way)} LIMIT %s"
-    sql = f"SELECT created_at, id FROM ({' UNION ALL '.join(f'({part})' for part in parts)}) AS found {order}"  # noqa: S608 -- values are bound
-    with connection.cursor() as cursor:
-        cursor.execute(sql, [*params, limit])
-        return list(cursor.fetchall())
+    return f"SELECT * FROM ({' UNION ALL '.join(parts)}) AS arms {order}", [*params, limit]  # noqa: S608 -- values are bound
 
 
 def _end(way: Way, behind: Place | None, n_rows: int) -> Place | None:

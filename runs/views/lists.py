@@ -24,7 +24,7 @@ from runs.presenters.run_search import (
     without_time,
     zooms,
 )
-from runs.selectors.console.found_overview import facets_for, histogram_for
+from runs.selectors.console.found_overview import overview_for
 from runs.selectors.console.lists import agents_with_counts
 from runs.selectors.console.stuck import n_stuck_runs
 from runs.selectors.holdups import note_holdups
@@ -80,10 +80,10 @@ def run_rows(request: HttpRequest, actor: Actor) -> HttpResponse:
 def overview(request: HttpRequest, actor: Actor) -> HttpResponse:
     """When the runs were created that the query finds, and how many have which values."""
     at = _address(request)
-    found = histogram_for(actor, at.text)
+    found = overview_for(actor, at.text)
     context = {
-        "chart": chart(found, at) if found else None,
-        "facets": facet_links(facets_for(actor, at.text), at) if found or at.text else [],
+        "chart": chart(found.histogram, at) if found.histogram else None,
+        "facets": facet_links(found.facets, at) if found.histogram or at.text else [],
         "zooms": zooms(at),
         "q": at.text,
     }

@@ -14,7 +14,7 @@ from runs.models import AgentVersion, Run
 from runs.search.suggest import spot_at
 from runs.selectors import run_counts_for, run_list_for
 from runs.selectors.bulk import preview_for
-from runs.selectors.console.found_overview import facets_for, histogram_for
+from runs.selectors.console.found_overview import overview_for
 from runs.selectors.console.lists import agents_with_counts
 from runs.selectors.console.suggestions import suggestions_for
 from tests.ui import builders
@@ -133,8 +133,7 @@ def test_no_search_reads_a_whole_table(ada: Actor, many: AgentVersion) -> None:
     for text in QUERIES:
         for name, ask in (
             ("page", lambda text=text: run_list_for(ada, text=text)),
-            ("facets", lambda text=text: facets_for(ada, text)),
-            ("chart", lambda text=text: histogram_for(ada, text)),
+            ("overview", lambda text=text: overview_for(ada, text)),
             ("preview", lambda text=text: preview_for(ada, "cancel", query=text)),
         ):
             with plans() as found:

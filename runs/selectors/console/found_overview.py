@@ -18,7 +18,7 @@ from agentops.common.query.edit import values_of, without_key
 from runs.models import Run
 from runs.selectors.run_query import RunQuery, run_query
 from runs.selectors.runs import COUNT_CAP, run_counts_for
-from runs.selectors.walk import Place, Way, sample
+from runs.selectors.walk import Place, Sample, Way, sample
 
 FACETS = ("status", "agent", "health", "tag", "version")
 FACET_VALUES = 12
@@ -100,16 +100,35 @@ class Histogram:
     is_cut: bool
 
 
-def facets_for(actor: Actor, text: str) -> dict[str, list[FacetValue]]:
-    """Return, for each facet, the values that most runs have.
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """`histogram` is None where the query finds no run; `facets` are values by key."""
 
-    A facet leaves out what the query asks of its own key, so that other values can be chosen, too.
+    histogram: Histogram | None
+    facets: dict[str, list[FacetValue]]
+
+
+def overview_for(actor: Actor, text: str) -> Overview:
+    """Return when the runs that the query finds were created, and for each facet the values that most of them have.
+
+    A facet leaves out what the query asks of its own key, so that other values can be chosen, too. Without a time in the
+    query the histogram reaches back as far as the newest of the runs that a sample holds.
 
     Raises: BadQueryError
     """
+    query = run_query(actor, text, is_timed=True)
+    seen = sample(query.way)
+    return Overview(_histogram(actor, query, seen), _facets(actor, text, seen))
+
+
+def _facets(actor: Actor, text: str, seen: Sample) -> dict[str, list[FacetValue]]:
     term = parse(text)
     bare = {key: render(without_key(term, key)) if values_of(term, key) else text for key in FACETS}
-    tables = {narrowed: _facet_table(actor, narrowed) for narrowed in {*bare.values()}}
+    samples = {
+        narrowed: seen if narrowed == text else sample(run_query(actor, narrowed).way)
+        for narrowed in {*bare.values()}
+    }
+    tables = {narrowed: _facet_table(found) for narrowed, found in samples.items()}
     found = {key: _values(key, values_of(term, key), tables[bare[key]]) for key in FACETS}
     return (
         found if bare["status"].strip() else found | {"status": _statuses(actor, values_of(term, "status"))}
@@ -132,33 +151,24 @@ def _values(key: str, chosen: Sequence[str], table: tuple[dict[str, Counter[str]
     return [FacetValue(key, value, known[value], is_all, value in chosen) for value in ranked[:FACET_VALUES]]
 
 
-def _facet_table(actor: Actor, text: str) -> tuple[dict[str, Counter[str]], bool]:
-    places, is_all = sample(run_query(actor, text).way)
+def _facet_table(seen: Sample) -> tuple[dict[str, Counter[str]], bool]:
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     with connection.cursor() as cursor:
-        cursor.execute(_FACETS, [[run_id for _at, run_id in places]])
+        cursor.execute(_FACETS, [[run_id for _at, run_id in seen.places]])
         for key, value, count in cursor.fetchall():
             counts[key][value] = count
-    return counts, is_all
+    return counts, seen.is_all
 
 
-def histogram_for(actor: Actor, text: str) -> Histogram | None:
-    """Return when the runs were created that the query finds; None when it finds none.
-
-    Without a time in the query it reaches back as far as the newest of them that a sample holds.
-
-    Raises: BadQueryError
-    """
-    query = run_query(actor, text, is_timed=True)
-    places, is_all = sample(query.way)
-    if not places:
+def _histogram(actor: Actor, query: RunQuery, seen: Sample) -> Histogram | None:
+    if not seen.places:
         return None
-    times = [at for at, _run_id in places]
+    times = [at for at, _run_id in seen.places]
     since, until = query.way.hints.since, query.way.hints.until
     end = min(until or query.asker.now, query.asker.now)
     edges = _edges(since or min(times), max(end, *times), query.asker.zone)
-    buckets = _exact(actor, places, edges) if is_all else _sampled(query, edges)
-    return Histogram(buckets, is_cut=not is_all and since is None)
+    buckets = _exact(actor, seen.places, edges) if seen.is_all else _sampled(query, edges)
+    return Histogram(buckets, is_cut=not seen.is_all and since is None)
 
 
 def _edges(start: datetime, end: datetime, zone: ZoneInfo) -> list[datetime]:
