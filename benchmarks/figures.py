@@ -6,6 +6,7 @@ import platform
 import statistics
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
+from typing import Any
 
 Figures = Mapping[str, tuple[float | None, str]]
 
@@ -28,8 +29,12 @@ def versions(*packages: str) -> dict[str, str]:
     return {"python": platform.python_version()} | {name: version(name) for name in packages}
 
 
-def emit(workload: str, variant: str, figures: Figures, packages: Mapping[str, str]) -> None:
-    """Print one JSON line a figure; a figure that could not be had is null."""
-    for metric, (value, unit) in figures.items():
-        line = {"workload": workload, "variant": variant, "metric": metric, "value": value, "unit": unit}
-        print(json.dumps(line | {"versions": dict(packages)}), flush=True)
+def emit(workload: str, variant: str, figures: Figures, packages: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Print one JSON line a figure, and return them; a figure that could not be had is null."""
+    lines = [
+        {"workload": workload, "variant": variant, "metric": metric, "value": value, "unit": unit, "versions": dict(packages)}
+        for metric, (value, unit) in figures.items()
+    ]  # fmt: skip
+    for line in lines:
+        print(json.dumps(line), flush=True)
+    return lines

@@ -1,4 +1,4 @@
-"""Searches over very many runs: `python -m benchmarks.lists --runs 1000000 --steps 10`.
+"""Searches over very many runs: `python -m benchmarks.lists --runs 1000000 --steps 10 [--save]`.
 
 Runs, steps, stuck states and words of last states are inserted by SQL, shaped like those of a busy month: nine in ten
 succeeded, a few failed, some are alive, every tenth was stuck once; titles of common and rare words; tags, batches, retries
@@ -17,6 +17,7 @@ from typing import Any
 import psycopg
 
 from benchmarks.figures import Figures, emit, percentile, versions
+from benchmarks.report import save
 from benchmarks.servers import servers
 
 ROUNDS = 40
@@ -145,17 +146,21 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=10, help="of each run")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--most-ms", type=float, default=150, help="what no 95th percentile may exceed")
+    parser.add_argument("--save", action="store_true", help="write benchmarks/results/<date>.json and .md")
     given = parser.parse_args()
-    wrong = []
+    known, lines, wrong = versions("django", "psycopg"), [], []
     with servers() as environment:
         os.environ |= environment_of(environment)
+        busy = round(os.getloadavg()[0], 1)
         for name, figures in measured(given.runs, given.steps, given.rounds):
-            emit("lists", name, figures, versions("django", "psycopg"))
+            lines += [line | {"load_before": busy} for line in emit("lists", name, figures, known)]
             wrong += [
                 f"{name}: {metric} {value}"
                 for metric, (value, _) in figures.items()
                 if is_over(metric, value, given.most_ms)
             ]
+    if given.save:
+        save(lines)
     for line in wrong:
         print(f"over the limit: {line}", file=sys.stderr)
     sys.exit(bool(wrong))

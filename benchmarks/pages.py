@@ -53,11 +53,7 @@ def main() -> None:
         os.environ |= environment_of(environment)
         busy = round(os.getloadavg()[0], 1)
         for name, figures in measured(given.steps):
-            emit("pages", name, figures, known)
-            lines += [
-                {"workload": "pages", "variant": name, "metric": metric, "value": value, "unit": unit, "versions": known, "load_before": busy}
-                for metric, (value, unit) in figures.items()
-            ]  # fmt: skip
+            lines += [line | {"load_before": busy} for line in emit("pages", name, figures, known)]
     if given.save:
         save(lines)
 

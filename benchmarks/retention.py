@@ -1,4 +1,4 @@
-"""Retention beside workers: `python -m benchmarks.retention --n 5000 [--starts 40]`.
+"""Retention beside workers: `python -m benchmarks.retention --n 5000 [--starts 40] [--save]`.
 
 Half of `n` old runs of three steps are to be archived, half to be deleted, by the clock, while two worker processes of 8 slots
 each execute short runs: as fast as they can, or as many as are started a second. Before and during that, all locks that
@@ -21,6 +21,7 @@ from benchmarks import database
 from benchmarks.durable import Workers
 from benchmarks.figures import emit
 from benchmarks.product import DATABASE, Product
+from benchmarks.report import save
 from benchmarks.servers import servers
 
 STEPS = 3
@@ -159,10 +160,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--n", type=int, default=5000)
     parser.add_argument("--starts", type=int, default=0, help="runs a second; 0: as many as the workers take")
+    parser.add_argument("--save", action="store_true", help="write benchmarks/results/<date>.json and .md")
     parser.add_argument("--worker", type=int, help="be this worker (used by the driver)")
     given = parser.parse_args()
     with servers() as environment:
         os.environ.update(environment)
+        busy = round(os.getloadavg()[0], 1)
         old = Old()
         old.set_up()
         try:
@@ -175,7 +178,9 @@ def main() -> None:
         finally:
             old.tear_down()
         pace = f", {given.starts} starts/s" if given.starts else ""
-        emit(f"retention n={given.n}{pace}", old.name, figures, old.packages)
+        lines = emit(f"retention n={given.n}{pace}", old.name, figures, old.packages)
+        if given.save:
+            save([line | {"load_before": busy} for line in lines])
 
 
 def measure(old: Old, n: int, starts: int) -> dict[str, tuple[float | None, str]]:
