@@ -1,5 +1,6 @@
 """The lists of a definition in its form: budgets, rules, schedules and triggers, each row a group of fields, one blank row more."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from django.utils.translation import gettext_lazy as _
 
 from agentops.common.types import JsonObject
 from runs.engine.agent_members import MAX_ROWS, MEMBERS, cells_of
+from runs.engine.budgets import Unit
+from runs.presenters.budgets import shown_amount, stored_amount
 from runs.presenters.schema_form import PREFIX, Field
 
 Words = str | Promise
@@ -19,6 +22,8 @@ _CELL = re.compile(rf"{PREFIX}({'|'.join(MEMBERS)})\.([0-9]{{1,2}})\.([a-z_]+)")
 ROW_WORDS: dict[str, Words] = {
     "budgets": _("Budget"), "approval_rules": _("Rule"), "schedules": _("Schedule"), "triggers": _("Trigger"),
 }  # fmt: skip
+# In a form in dollars, where the definition has millionths of them.
+AMOUNTS = ("soft", "hard")
 CELLS: dict[str, Words] = {
     "budgets.scope": _("Of what"), "budgets.period": _("Counted anew each"), "budgets.unit": _("What is counted"),
     "budgets.soft": _("A person is asked beyond"), "budgets.hard": _("A run is paused beyond"),
@@ -30,8 +35,13 @@ CELLS: dict[str, Words] = {
     "triggers.event_name": _("Event"), "triggers.key": _("About"), "triggers.match": _("The payload contains, JSON"),
     "triggers.input_template": _("Input, JSON with pointers into the event"), "triggers.priority": _("Priority"),
 }  # fmt: skip
+_HINTS: dict[str, Words] = {
+    "budgets.unit": _("What is counted."),
+    "budgets.soft": _("In dollars where money is counted; empty for never."),
+    "budgets.hard": _("In dollars where money is counted; empty for never."),
+}
 _EXAMPLES: dict[str, Any] = {
-    "budgets.hard": 5_000_000, "approval_rules.name": "large sums",
+    "budgets.hard": 5, "approval_rules.name": "large sums",
     "approval_rules.when": {"tools": ["payment.*"], "args": [{"pointer": "/amount", "op": ">", "value": 100}]},
     "approval_rules.stages": [{"quantifier": "k_of_n", "k": 2}], "schedules.title": "Every morning", "schedules.cron": "0 7 * * 1-5",
     "schedules.fire_at_property": "at", "triggers.event_name": "mail.came", "triggers.match": {"to": "desk"},
@@ -101,7 +111,7 @@ def row_properties(said: Mapping[str, Sequence[int]]) -> tuple[JsonObject, list[
 def laid_flat(document: Mapping[str, Any]) -> JsonObject:
     """Return the cells of a document's rows; what is no row has none."""
     return {
-        f"{name}.{position}.{part}": row[part]
+        f"{name}.{position}.{part}": _as_shown(row, part) if name == "budgets" else row[part]
         for name in MEMBERS
         for position, row in enumerate(document.get(name, ()))
         if isinstance(row, dict)
@@ -112,13 +122,31 @@ def laid_flat(document: Mapping[str, Any]) -> JsonObject:
 
 def rows_of(flat: Mapping[str, Any], said: Mapping[str, Sequence[int]]) -> dict[str, list[JsonObject]]:
     """Return the rows that the fields make; an emptied cell is as the schema says."""
-    return {
+    found: dict[str, list[JsonObject]] = {
         name: [
             {part: flat.get(f"{name}.{position}.{part}", cell.get("default")) for part, cell in cells_of(name).items()}
             for position in said.get(name, ())
         ]
         for name in MEMBERS
     }  # fmt: skip
+    return found | {"budgets": [_as_stored(row) for row in found["budgets"]]}
+
+
+def _as_shown(row: Mapping[str, Any], part: str) -> Any:
+    """Return a part of a budget as the form shows it."""
+    value = row[part]
+    return shown_amount(str(row.get("unit")), value) if part in AMOUNTS and isinstance(value, int) else value
+
+
+def _as_stored(row: JsonObject) -> JsonObject:
+    """Return a budget that was written as the form shows it; half a token stays one, and is refused as such."""
+    unit = str(row["unit"])
+    amounts = {part: value for part in AMOUNTS if isinstance(value := row[part], float)}
+    return row | {
+        part: stored_amount(unit, value)
+        for part, value in amounts.items()
+        if unit == Unit.COST or not math.isfinite(value) or value.is_integer()
+    }
 
 
 def shown_rows(name: str, fields: Mapping[str, Field], said: Mapping[str, Sequence[int]]) -> list[Row]:
@@ -161,6 +189,10 @@ def _told(name: str, cell: Mapping[str, Any]) -> JsonObject:
         "title": str(CELLS[name]),
         "description": str(cell["description"]).replace("`", ""),
     }
+    if name in _HINTS:
+        more["description"] = str(_HINTS[name])
+    if name in ("budgets.soft", "budgets.hard"):
+        more["type"] = "number"
     if name in _EXAMPLES:
         more["examples"] = [_EXAMPLES[name]]
     if "enum" in cell and "default" not in cell:

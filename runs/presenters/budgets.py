@@ -117,7 +117,7 @@ def limits_form(
                 "title": title,
             }
             if (amount := limits.get(unit, {}).get(name)) is not None:
-                given[f"{unit}_{name}"] = _shown_amount(unit, amount)
+                given[f"{unit}_{name}"] = shown_amount(unit, amount)
     needed = [
         name
         for name in ("name", "period")
@@ -144,7 +144,7 @@ def limits_of(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
         for name in ("soft", "hard"):
             amount = values.get(f"{unit}_{name}")
             if isinstance(amount, int | float) and not isinstance(amount, bool):
-                found.setdefault(unit, {})[name] = _whole(amount * MICRO if unit == Unit.COST else amount)
+                found.setdefault(unit, {})[name] = stored_amount(unit, amount)
     return found
 
 
@@ -242,15 +242,18 @@ def _place_properties(scope: str, agents: Sequence[str]) -> dict[str, Any]:
     return found
 
 
-def _shown_amount(unit: str, amount: Amount) -> Amount:
+def shown_amount(unit: str, amount: Amount) -> Amount:
+    """Return a limit as a form shows it: money in dollars."""
     dollars = amount / MICRO
     if unit != Unit.COST:
         return amount
     return int(dollars) if dollars == int(dollars) else dollars
 
 
-def _whole(amount: Amount) -> Amount:
-    return round(amount) if abs(amount) < 10**18 else 10**18
+def stored_amount(unit: str, amount: Amount) -> int:
+    """Return the limit that was written in a form; what is no number a budget can have becomes one that is too large."""
+    value = amount * MICRO if unit == Unit.COST else amount
+    return round(value) if abs(value) < 10**18 else 10**18
 
 
 def _chip(use: BudgetUse) -> Chip:

@@ -145,6 +145,25 @@ def test_rows_of_the_form_are_members_of_the_definition_and_blank_ones_are_not(s
     ]
 
 
+def test_money_of_a_budget_is_in_dollars_in_the_form_and_in_millionths_in_the_definition(ada: Client) -> None:
+    money = BUDGET | {"in-budgets.0.unit": '"cost_microusd"'}
+    shown = read(
+        ada.post("/agents/check", FILLED | money | {"in-budgets.0.soft": "0.5", "in-budgets.0.hard": "12"})
+    )
+    document = json.loads(words(one(shown, "#json")))
+    assert [document["budgets"][0][part] for part in ("soft", "hard")] == [500_000, 12_000_000]
+    back = read(ada.post("/agents/check", {"side": "json", "json": json.dumps(document)}))
+    assert [attribute(one(back, f"[name='in-budgets.0.{part}']"), "value") for part in ("soft", "hard")] == [
+        "0.5",
+        "12",
+    ]
+    for refused in ("1e300", "nan", "-3"):
+        told = read(ada.post("/agents/check", FILLED | money | {"in-budgets.0.hard": refused}))
+        assert "It is a definition." not in words(told), refused
+    half = read(ada.post("/agents/check", FILLED | BUDGET | {"in-budgets.0.hard": "5.5"}))
+    assert "integer" in words(one(half, "[id='slot-in-budgets.0.hard']"))
+
+
 @pytest.mark.parametrize(
     "rows", [[5], [[]], ["x"], [{}], [{"cron": {"a": 1}, "tags": 5, "priority": "high"}] * 30, {"0": 1}, 7]
 )
