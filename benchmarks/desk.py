@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import psycopg
 
@@ -85,7 +86,7 @@ class Desk(Product):
             queue = Queue.objects.create(team=team, slug=f"queue-{number}", name=f"Queue {number}")
             for person in people[number % 2 :: 2]:
                 QueueMember.objects.create(queue=queue, user=person)
-        values = {
+        values: dict[str, Any] = {
             "team": team.pk,
             "open": n,
             "all": n * (1 + CLOSED_TIMES),
@@ -136,7 +137,7 @@ def timers(n: int) -> Figures:
 
     with connection.cursor() as cursor:
         cursor.execute(_CLOCKS, {"ahead": AHEAD_SECONDS})
-        began, late = time.monotonic(), []
+        began, late = time.monotonic(), list[Any]()
         while len(late) < n and time.monotonic() - began < PATIENCE_SECONDS:
             time.sleep(0.5)
             cursor.execute(_LATE)

@@ -19,6 +19,7 @@ import tempfile
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +102,9 @@ class Workers:
             environment = os.environ | own | more
             return subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
 
-    def wait(self, holds: Callable[[], bool], seconds: float = PATIENCE_SECONDS, pause: float = 0.02) -> bool:
+    def wait(
+        self, holds: Callable[[], object], seconds: float = PATIENCE_SECONDS, pause: float = 0.02
+    ) -> bool:
         """Return whether `holds()` came true in time; the first waits raise instead, with what the workers said."""
         until = time.monotonic() + seconds
         while not holds():
@@ -172,7 +175,7 @@ def _latency(contestant: Contestant, workers: Workers, _: argparse.Namespace) ->
     for i in range(N_LATENCY):
         workflow, began = f"l{i}-", time.time()
         contestant.submit([workflow])
-        workers.wait(lambda name=workflow: bool(workers.ends(name)), pause=0.005)
+        workers.wait(partial(workers.ends, workflow), pause=0.005)
         first += [m.at - began for m in workers.of(workflow) if m.step == 1]
         last.append(workers.ends(workflow)[workflow] - began)
         time.sleep(chance.uniform(0.1, 0.7))
@@ -198,8 +201,8 @@ def _kill(contestant: Contestant, workers: Workers, given: argparse.Namespace) -
         while _one(ledger, _N_ENDED, N_STEPS) < N_KILL and time.time() < until:
             time.sleep(0.05)
         time.sleep(1.0)
-        moved = dict(ledger.execute(_MOVED, [affected, killed_at]).fetchall())
-        ended = dict(ledger.execute(_ENDED, [N_STEPS, affected]).fetchall())
+        moved: dict[str, Any] = dict(ledger.execute(_MOVED, [affected, killed_at]).fetchall())
+        ended: dict[str, Any] = dict(ledger.execute(_ENDED, [N_STEPS, affected]).fetchall())
         has_all_moved, have_all_ended = len(moved) == len(affected), len(ended) == len(affected)
         return "W3", {
             "affected": (len(affected), "workflows"),
@@ -265,7 +268,7 @@ def family(pid: int) -> list[int]:
 
 def cpu_seconds(*roots: int) -> float:
     """Return the CPU time of the processes, of all that descend from them, and of those that have ended (Linux)."""
-    ticks = sum(sum(map(int, _stat(pid)[11:15] or [0])) for root in roots for pid in family(root))
+    ticks = sum(sum(int(n) for n in _stat(pid)[11:15]) for root in roots for pid in family(root))
     return ticks / os.sysconf("SC_CLK_TCK")
 
 

@@ -9,6 +9,7 @@ its ten thousand stood: what everybody would wait for if the oldest were served 
 import argparse
 import random
 import time
+from functools import partial
 
 from benchmarks.durable import Workers
 from benchmarks.figures import emit, percentile
@@ -80,7 +81,7 @@ def measure(crowd: Crowd, workers: Workers, kind: str, n: int) -> dict[str, tupl
         workflow, began = f"other{number}-", time.time()
         behind.append(crowd.n_queued())
         crowd.start_of("bench-other", workflow)
-        workers.wait(lambda name=workflow: bool(workers.of(name)), pause=0.005)
+        workers.wait(partial(workers.of, workflow), pause=0.005)
         waits.append(next(mark.at for mark in workers.of(workflow)) - began)
     own = None
     if kind == "short":

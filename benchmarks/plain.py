@@ -37,7 +37,7 @@ class PlainShell:
     """Calls tools with their retries, and remembers nothing. A page that cannot be read is passed over."""
 
     def __init__(self, node: str) -> None:
-        self.node = node
+        self.node, self.began = node, time.monotonic()
 
     def perform(self, actions: Sequence[Execute], max_parallel: int) -> list[Recorded]:
         return [self._performed(action) for action in actions]
@@ -47,6 +47,9 @@ class PlainShell:
 
     def notes_behind(self, after: int) -> list[Any]:
         return []
+
+    def worked_seconds(self) -> float:
+        return time.monotonic() - self.began
 
     def random(self) -> float:
         return random.random()

@@ -88,7 +88,8 @@ def _finish(product: Product, workers: Workers, states: list[dict[str, Any]]) ->
 
 def _entries(workers: Workers) -> list[float]:
     found = (Path(workers.folder) / "entries").read_text().splitlines()
-    return json.loads(found[-1])
+    entries: list[float] = json.loads(found[-1])
+    return entries
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ Step = tuple[dict[str, Any], dict[str, str]]
 
 
 def _vocabulary(n: int = 3000, seed: int = 7) -> list[str]:
-    chance, words = random.Random(seed), set()
+    chance, words = random.Random(seed), set[str]()
     while len(words) < n:
         words.add("".join(_syllable(chance) for _ in range(chance.choice((1, 2, 2, 3, 3, 4)))))
     return sorted(words, key=lambda word: (len(word), word))
@@ -48,7 +48,11 @@ def text(chance: random.Random, n_characters: int) -> str:
 
 def message(chance: random.Random) -> dict[str, Any]:
     call: dict[str, Any] = {"id": "", "name": "", "args": {}, "result": ""}
-    made = {"role": "assistant", "id": f"msg_{chance.getrandbits(128):032x}", "content": text(chance, 640)}
+    made: dict[str, Any] = {
+        "role": "assistant",
+        "id": f"msg_{chance.getrandbits(128):032x}",
+        "content": text(chance, 640),
+    }
     call["id"] = f"call_{chance.getrandbits(96):024x}"
     call["name"] = chance.choice(("search", "read_file", "run_sql", "http_get"))
     call["args"] = {

@@ -21,7 +21,7 @@ class Researches(SiteResearch):
     """W5: `site-research`, which publishes on the very site that it has read, and waits less between rungs."""
 
     name = "bench-research"
-    recovery = (
+    recovery = (  # type: ignore[assignment]  # its type is taken from the rules that stand in the base
         heal.on(*FAULTS, node="read", rungs=[
             heal.longer_timeout(max_seconds=60), heal.retry(times=2, after_seconds=3), heal.cached_read(), heal.skip(value=None),
         ]),
