@@ -16,7 +16,7 @@ demo: setup ## Start a demo run against the running product and follow it to its
 	@exec $(PY) manage.py start_run site-research --input '{"ask_first": false}' --follow
 
 test: setup-dev ## Set up and run the tests, in browsers too where a Chromium is found (ARGS="-k name")
-	@$(PY) -m pytest -n 4 --dist worksteal $(ARGS)
+	@$(PY) -m pytest -n 4 --dist worksteal --reruns 1 $(ARGS)
 
 chaos: setup-dev ## Break every part of the product under load, at length (SEED=7, ARGS="-k redis")
 	@echo "seed: $(SEED)"
