@@ -12,6 +12,7 @@ from approvals.selectors.requests import Filters, inbox_for, n_to_decide
 from approvals.selectors.sla import late_timers
 from runs.models import Source
 from runs.presenters.run_search import list_of
+from runs.presenters.text import line
 from runs.presenters.times import age
 from runs.selectors.console.dashboard import troubled_for
 from runs.selectors.console.dead_letters import n_dead_letters
@@ -70,7 +71,7 @@ def _first(rows: list) -> str:  # type: ignore[type-arg]  # bears now_at, which 
     due_at, left = rows[0].decision_due_at, None
     if due_at:
         left = (due_at - rows[0].now_at).total_seconds()
-    about = _("next: %(what)s") % {"what": rows[0].summary[:120]}
+    about = _("next: %(what)s") % {"what": line(rows[0].summary, 120)}
     if left is None:
         return about
     due = _("late by %(age)s") if left < 0 else _("due in %(age)s")

@@ -5,6 +5,8 @@ from typing import Any
 from agentops.common.canonical import digest
 from agentops.common.types import JsonObject, JsonValue
 
+MAX_SHOWN = 60
+
 
 def tool_digest(name: str, version: str, effect: str, schema: JsonObject) -> str:
     """Return the identity of a tool: another version, effect or shape is another tool."""
@@ -38,7 +40,7 @@ def changes(before: JsonValue, after: JsonValue) -> list[dict[str, Any]]:
 
 
 def summary(action: str, args: JsonValue, *, limit: int = 200) -> str:
-    """Return what would be done, in one line, from the real arguments."""
+    """Return what would be done, in one line, from the real arguments; of a long text only how long it is."""
     if not isinstance(args, dict) or not args:
         return action[:limit]
     told = ", ".join(f"{name} {_short(value)}" for name, value in args.items())
@@ -49,7 +51,7 @@ def summary(action: str, args: JsonValue, *, limit: int = 200) -> str:
 def _short(value: JsonValue) -> str:
     if isinstance(value, str):
         text = " ".join(value.split())
-        return text if len(text) <= 60 else text[:59] + "…"
+        return text if len(text) <= MAX_SHOWN else f"of {len(value):,} characters"
     if isinstance(value, dict | list):
         return f"{len(value)} {'members' if isinstance(value, dict) else 'items'}"
     return "–" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
