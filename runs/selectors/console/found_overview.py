@@ -15,7 +15,6 @@ from django.db import connection
 from agentops.accounts.roles import Actor
 from agentops.common.query import parse, render
 from agentops.common.query.edit import values_of, without_key
-from runs.models import Run
 from runs.selectors.run_query import RunQuery, run_query
 from runs.selectors.runs import COUNT_CAP, run_counts_for
 from runs.selectors.walk import Place, Sample, Way, sample
@@ -64,6 +63,10 @@ _BUCKETS = """
             ORDER BY created_at DESC, id DESC LIMIT %s
         ) AS r
     ) AS s GROUP BY 1, 2
+"""
+_COUNTED = """
+    SELECT least(%s, greatest(0, floor(extract(epoch FROM created_at - %s) / %s)))::int, status, count(*)
+    FROM runs_run WHERE team_id = %s AND id = ANY(%s) GROUP BY 1, 2
 """
 
 
@@ -182,12 +185,13 @@ def _edges(start: datetime, end: datetime, zone: ZoneInfo) -> list[datetime]:
 
 
 def _exact(actor: Actor, places: Sequence[Place], edges: list[datetime]) -> list[Bucket]:
+    width, counts = edges[1] - edges[0], [dict[str, int]() for _ in edges[1:]]
     ids = [run_id for _at, run_id in places]
-    found = Run.objects.filter(team_id=actor.team_id, id__in=ids).values_list("created_at", "status")
-    width, counts = edges[1] - edges[0], [Counter[str]() for _ in edges[1:]]
-    for created_at, status in found:
-        counts[min(len(counts) - 1, max(0, (created_at - edges[0]) // width))][status] += 1
-    return [Bucket(*ends, dict(count)) for ends, count in zip(pairwise(edges), counts, strict=True)]
+    with connection.cursor() as cursor:
+        cursor.execute(_COUNTED, [len(counts) - 1, edges[0], width.total_seconds(), actor.team_id, ids])
+        for n, status, n_runs in cursor.fetchall():
+            counts[n][status] = n_runs
+    return [Bucket(*ends, count) for ends, count in zip(pairwise(edges), counts, strict=True)]
 
 
 def _sampled(query: RunQuery, edges: list[datetime]) -> list[Bucket]:
