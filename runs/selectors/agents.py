@@ -77,11 +77,17 @@ def version_for(actor: Actor, slug: str, number: int | None = None) -> AgentVers
     if row is None:
         raise _unknown_version(actor, slug, number)
     version = AgentVersion.from_db(connection.alias, _VERSION_COLUMNS, row[: len(_VERSION_COLUMNS)])
-    version.input_schema = json.loads(row[_VERSION_COLUMNS.index("input_schema")])
-    definition = row[_VERSION_COLUMNS.index("definition")]
-    version.definition = None if definition is None else json.loads(definition)
     version.agent = Agent.from_db(connection.alias, _AGENT_COLUMNS, row[len(_VERSION_COLUMNS) :])
+    _read_json(version, "input_schema", "recovery", "definition")
+    _read_json(version.agent, "watch")
     return version
+
+
+def _read_json(made: Agent | AgentVersion, *names: str) -> None:
+    """Read the columns of JSON, which come as text from a prepared statement."""
+    for name in names:
+        value = getattr(made, name)
+        setattr(made, name, None if value is None else json.loads(value))
 
 
 def unknown_agent(actor: Actor, slug: str) -> NotFoundError:

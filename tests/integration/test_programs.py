@@ -11,6 +11,7 @@ from agentops.common.errors import InvalidInputError
 from runs import programs
 from runs.engine.errors import ProgramError
 from runs.models import Agent, AgentVersion, ClockBeat, Run
+from runs.selectors.agents import version_for
 from runs.services.advance import advance
 from runs.services.migrate_run import migrate_run
 from runs.services.register_programs import register_programs
@@ -153,3 +154,11 @@ def test_an_agent_that_borrows_a_program_takes_no_version_from_the_one_it_is_nam
 def test_an_unknown_program_is_named_with_those_there_are() -> None:
     with pytest.raises(ProgramError, match=r"there is no program 'nobody' here; known are: .*test-steps"):
         programs.get_program("nobody")
+
+
+def test_a_version_is_read_as_the_program_says_it() -> None:
+    actor = Actor(a_team().pk, None, "ada", frozenset(Scope))
+    register_programs(team_id=actor.team_id)
+    program, found = programs.get_program("site-research"), version_for(actor, "site-research")
+    assert found.recovery == program.recovery_policy() != {}
+    assert (found.input_schema, found.definition, found.agent.watch) == (program.input_schema, None, {})
