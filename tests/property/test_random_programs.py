@@ -34,7 +34,7 @@ from tests.runs import a_run, a_worker, make_due
 pytestmark = pytest.mark.django_db(transaction=True)
 
 PARTS = 5  # so that several processes share the programs
-N_PROGRAMS = int(os.environ.get("PROGRAMS", "300"))
+N_PROGRAMS = int(os.environ.get("PROGRAMS", "500"))
 MAX_TURNS = 600
 HURRY = (
     "UPDATE runs_intent SET deadline_at = now() - interval '1 s' WHERE run_id = %(id)s AND settled_at IS NULL"
